@@ -1,0 +1,3 @@
+//! Placeholder during set-up.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The gdwire command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Placeholder during set-up.
+#![forbid(unsafe_code)]
