@@ -2,7 +2,6 @@
 
 use crate::recv::ChannelIn;
 use crate::send::ChannelOut;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// No channel has this index; there are at most 255.
@@ -14,7 +13,7 @@ pub(crate) struct Channels {
     count: usize,
     /// Place in `used` by channel number, as long as the highest number that was used.
     places: Vec<u8>,
-    used: Vec<Box<Channel>>,
+    used: Vec<Channel>,
 }
 
 #[derive(Debug, Default)]
@@ -47,10 +46,7 @@ impl Channels {
     pub(crate) fn open(&mut self, number: u8) -> Option<&mut Channel> {
         let place = self.places.get(usize::from(number)).copied();
         match place {
-            Some(place) if place != UNUSED => self
-                .used
-                .get_mut(usize::from(place))
-                .map(|channel| &mut **channel),
+            Some(place) if place != UNUSED => self.used.get_mut(usize::from(place)),
             _ => self.make(number),
         }
     }
@@ -66,8 +62,8 @@ impl Channels {
             self.places.resize(index + 1, UNUSED);
         }
         self.places[index] = u8::try_from(self.used.len()).ok()?;
-        self.used.push(Box::default());
-        self.used.last_mut().map(|channel| &mut **channel)
+        self.used.push(Channel::default());
+        self.used.last_mut()
     }
 
     /// The sending half of channel `number`, if it was used.

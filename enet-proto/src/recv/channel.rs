@@ -4,6 +4,7 @@ use super::{Held, Reassembly, Shape};
 use crate::wire::Fragment;
 use crate::{DropReason, Limits, PacketFlags};
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -157,13 +158,14 @@ impl ChannelIn {
         if distance != part.number & 0xffff {
             return Verdict::Refused(DropReason::BadFragment);
         }
-        if !self.waiting.contains_key(&position) {
-            let Some(reassembly) = held.open(shape, limits) else {
-                return Verdict::Refused(DropReason::ReceiveLimit);
-            };
-            self.waiting.insert(position, Waiting::Parts(reassembly));
-        }
-        let Some(Waiting::Parts(reassembly)) = self.waiting.get_mut(&position) else {
+        let waiting = match self.waiting.entry(position) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => match held.open(shape, limits) {
+                Some(reassembly) => entry.insert(Waiting::Parts(reassembly)),
+                None => return Verdict::Refused(DropReason::ReceiveLimit),
+            },
+        };
+        let Waiting::Parts(reassembly) = waiting else {
             return Verdict::Refused(DropReason::BadFragment);
         };
         if reassembly.shape() != shape {

@@ -13,9 +13,11 @@ use core::ops::Range;
 use core::time::Duration;
 use proto_core::Writer;
 
-const CHECKSUM_BYTES: usize = 4;
+const CHECKSUM_BYTES: u16 = 4;
 /// A header with its sent time; this much is set aside whether the sent time is written or not.
-const HEADER_BYTES: usize = 4;
+const HEADER_BYTES: u16 = 4;
+/// The same as an index.
+const HEADER: usize = HEADER_BYTES as usize;
 /// SEND_FRAGMENT without its payload.
 const FRAGMENT_BYTES: u16 = 24;
 /// The receive windows of ENet: a number may be less than seven windows of 4096 ahead of the last delivered one.
@@ -31,18 +33,18 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    const fn checksum_bytes(self) -> usize {
+    const fn checksum_bytes(self) -> u16 {
         if self.checksum { CHECKSUM_BYTES } else { 0 }
     }
 
     /// Longest packet, or part of one, that fits a datagram.
     pub(crate) const fn part_bytes(self) -> u16 {
-        self.mtu_bytes - HEADER_BYTES as u16 - FRAGMENT_BYTES - self.checksum_bytes() as u16
+        self.mtu_bytes - HEADER_BYTES - FRAGMENT_BYTES - self.checksum_bytes()
     }
 
     /// Where commands go in a buffer, with room for the longest header in front.
     pub(crate) fn commands(self) -> Range<usize> {
-        HEADER_BYTES + self.checksum_bytes()..usize::from(self.mtu_bytes)
+        usize::from(HEADER_BYTES + self.checksum_bytes())..self.mtu_bytes.into()
     }
 
     /// Writes header and checksum in front of the commands that end at `end`; gives the range of the datagram.
@@ -53,13 +55,13 @@ impl Layout {
         seed: ConnectId,
         end: usize,
     ) -> Range<usize> {
-        let commands = HEADER_BYTES + self.checksum_bytes();
-        let start = HEADER_BYTES - header.encoded_len();
+        let commands = usize::from(HEADER_BYTES + self.checksum_bytes());
+        let start = HEADER - header.encoded_len();
         // The buffer holds at least the largest datagram, see `Host::BUFFER`.
-        let _ = header.encode(&mut Writer::new(&mut buffer[start..HEADER_BYTES]));
+        let _ = header.encode(&mut Writer::new(&mut buffer[start..HEADER]));
         if self.checksum {
-            let sum = checksum(&buffer[start..HEADER_BYTES], seed, &buffer[commands..end]);
-            buffer[HEADER_BYTES..commands].copy_from_slice(&sum.to_be_bytes());
+            let sum = checksum(&buffer[start..HEADER], seed, &buffer[commands..end]);
+            buffer[HEADER..commands].copy_from_slice(&sum.to_be_bytes());
         }
         start..end
     }

@@ -107,6 +107,8 @@ fn the_first_bytes_are_those_of_c_enet() {
         command.encode(&mut Writer::new(&mut buffer)).unwrap();
         first.push(buffer[0]);
     }
-    let expected = [1, 0x82, 0x83, 0x84, 0x85, 0x86, 7, 0x88, 0x49, 0x8a, 0x8b, 12];
+    let expected = [
+        1, 0x82, 0x83, 0x84, 0x85, 0x86, 7, 0x88, 0x49, 0x8a, 0x8b, 12,
+    ];
     assert_eq!(first, expected);
 }
