@@ -1,1 +1,3 @@
 //! What the tests against C ENet and the Godot engine share.
+
+pub mod enet;
