@@ -1,0 +1,1 @@
+pub fn exchange() -> Result<(), &'static str> { Ok(()) }
