@@ -1,0 +1,576 @@
+//! [`Array`] and [`Dictionary`], typed and untyped.
+
+use super::error::WrongType;
+use super::key;
+use super::kind::ValueType;
+use super::name::StringName;
+use super::value::{ObjectId, Value};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Deref;
+
+/// What the elements of a typed array, or the keys or values of a typed dictionary, have to be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ElementType {
+    /// A built-in type. [`ValueType::Nil`] means untyped.
+    Builtin(ValueType),
+    /// Objects of an engine class. On the wire each class is `EncodedObjectAsID`.
+    Class(StringName),
+    /// Objects with a script: its path. It is text here and never looked at; on the wire it is a class.
+    Script(String),
+}
+
+impl ElementType {
+    /// The class that stands for all classes and scripts on the wire.
+    pub const OBJECT_ID_CLASS: &'static str = "EncodedObjectAsID";
+
+    /// Objects as they come over the wire: by id.
+    #[must_use]
+    pub fn object_id() -> Self {
+        Self::Class(StringName::from(Self::OBJECT_ID_CLASS))
+    }
+
+    /// The element as this type, converted where the engine converts silently.
+    fn admit(&self, value: Value) -> Result<Value, WrongType> {
+        match self {
+            Self::Builtin(ValueType::Nil) => Ok(value),
+            Self::Builtin(kind) if *kind == value.kind() => Ok(value),
+            Self::Builtin(kind) => convert(*kind, value),
+            Self::Class(_) | Self::Script(_) => match value {
+                Value::Nil => Ok(Value::Object(ObjectId(0))),
+                Value::Object(_) => Ok(value),
+                _ => Err(WrongType {
+                    found: value.kind(),
+                }),
+            },
+        }
+    }
+}
+
+/// The implicit conversions of the engine among numbers, among texts, and between integer and float vectors.
+///
+/// The engine also converts among transforms and bases, from numbers and texts to colors, and between arrays and packed
+/// arrays. Those are refused here: no honest encoder produces them, and some multiply memory.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "saturating and rounding is what the engine's conversion does"
+)]
+fn convert(kind: ValueType, value: Value) -> Result<Value, WrongType> {
+    use super::math::{Rect2, Rect2i, Vector2, Vector2i, Vector3, Vector3i, Vector4, Vector4i};
+    use super::name::NodePath;
+    let found = value.kind();
+    Ok(match (kind, value) {
+        (ValueType::Bool, Value::Int(value)) => Value::Bool(value != 0),
+        (ValueType::Bool, Value::Float(value)) => Value::Bool(value != 0.0),
+        (ValueType::Int, Value::Bool(value)) => Value::Int(value.into()),
+        (ValueType::Int, Value::Float(value)) => Value::Int(value as i64),
+        (ValueType::Float, Value::Bool(value)) => Value::Float(value.into()),
+        (ValueType::Float, Value::Int(value)) => Value::Float(value as f64),
+        (ValueType::String, Value::StringName(name)) => Value::String(name.into_string()),
+        (ValueType::String, Value::NodePath(path)) => {
+            Value::String(alloc::string::ToString::to_string(&path))
+        }
+        (ValueType::StringName, Value::String(text)) => Value::StringName(text.into()),
+        (ValueType::NodePath, Value::String(text)) => {
+            Value::NodePath(NodePath::parse(&text).unwrap_or_default())
+        }
+        (ValueType::Vector2, Value::Vector2i(v)) => {
+            Vector2::from_array(v.to_array().map(|c| c as f32)).into()
+        }
+        (ValueType::Vector2i, Value::Vector2(v)) => {
+            Vector2i::from_array(v.to_array().map(|c| c as i32)).into()
+        }
+        (ValueType::Vector3, Value::Vector3i(v)) => {
+            Vector3::from_array(v.to_array().map(|c| c as f32)).into()
+        }
+        (ValueType::Vector3i, Value::Vector3(v)) => {
+            Vector3i::from_array(v.to_array().map(|c| c as i32)).into()
+        }
+        (ValueType::Vector4, Value::Vector4i(v)) => {
+            Vector4::from_array(v.to_array().map(|c| c as f32)).into()
+        }
+        (ValueType::Vector4i, Value::Vector4(v)) => {
+            Vector4i::from_array(v.to_array().map(|c| c as i32)).into()
+        }
+        (ValueType::Rect2, Value::Rect2i(r)) => {
+            Rect2::from_array(r.to_array().map(|c| c as f32)).into()
+        }
+        (ValueType::Rect2i, Value::Rect2(r)) => {
+            Rect2i::from_array(r.to_array().map(|c| c as i32)).into()
+        }
+        _ => return Err(WrongType { found }),
+    })
+}
+
+impl fmt::Display for ElementType {
+    /// As Godot's text form names it: `int`, `Node`, `Resource("res://unit.gd")`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin(kind) => f.write_str(kind.name()),
+            Self::Class(name) => f.write_str(name),
+            Self::Script(path) => write!(f, "Resource(\"{path}\")"),
+        }
+    }
+}
+
+/// An element type as a container keeps it: nothing for untyped.
+pub(super) type Kept = Option<Box<ElementType>>;
+
+fn keep(element_type: Option<ElementType>) -> Kept {
+    match element_type {
+        None | Some(ElementType::Builtin(ValueType::Nil)) => None,
+        Some(ElementType::Builtin(ValueType::Object)) => {
+            Some(Box::new(ElementType::Class(StringName::from("Object"))))
+        }
+        Some(element_type) => Some(Box::new(element_type)),
+    }
+}
+
+fn admit(kept: &Kept, value: Value) -> Result<Value, WrongType> {
+    match kept {
+        None => Ok(value),
+        Some(element_type) => element_type.admit(value),
+    }
+}
+
+/// Godot's `Array`: values in order, perhaps all of one type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Array {
+    elements: Vec<Value>,
+    element_type: Kept,
+}
+
+impl Array {
+    /// An empty untyped array.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            elements: Vec::new(),
+            element_type: None,
+        }
+    }
+
+    /// An empty array of `element_type`. An object type without a class is class `Object`.
+    #[must_use]
+    pub fn typed(element_type: ElementType) -> Self {
+        Self::with_capacity(Some(element_type), 0)
+    }
+
+    pub(super) fn with_capacity(element_type: Option<ElementType>, capacity: usize) -> Self {
+        Self {
+            elements: Vec::with_capacity(capacity),
+            element_type: keep(element_type),
+        }
+    }
+
+    /// Appends a value, converted to the element type where the engine converts silently (numbers among each other,
+    /// texts among each other, integer and float vectors).
+    ///
+    /// # Errors
+    /// [`WrongType`] if the array is typed and the value is of another type; nothing was appended.
+    #[inline]
+    pub fn push(&mut self, value: impl Into<Value>) -> Result<(), WrongType> {
+        let value = admit(&self.element_type, value.into())?;
+        self.elements.push(value);
+        Ok(())
+    }
+
+    /// What the elements have to be; nothing for an untyped array.
+    #[must_use]
+    pub fn element_type(&self) -> Option<&ElementType> {
+        self.element_type.as_deref()
+    }
+
+    /// The elements.
+    #[must_use]
+    #[inline]
+    pub fn as_slice(&self) -> &[Value] {
+        &self.elements
+    }
+
+    /// The elements, owned.
+    #[must_use]
+    pub fn into_vec(mut self) -> Vec<Value> {
+        core::mem::take(&mut self.elements)
+    }
+}
+
+impl Deref for Array {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.elements
+    }
+}
+
+impl From<Vec<Value>> for Array {
+    fn from(elements: Vec<Value>) -> Self {
+        Self {
+            elements,
+            element_type: None,
+        }
+    }
+}
+
+impl FromIterator<Value> for Array {
+    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+        Self::from(Vec::from_iter(values))
+    }
+}
+
+impl<'a> IntoIterator for &'a Array {
+    type Item = &'a Value;
+    type IntoIter = core::slice::Iter<'a, Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.elements.iter()
+    }
+}
+
+impl IntoIterator for Array {
+    type Item = Value;
+    type IntoIter = alloc::vec::IntoIter<Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.into_vec().into_iter()
+    }
+}
+
+impl Drop for Array {
+    fn drop(&mut self) {
+        if self.elements.iter().any(Value::is_container) {
+            take_apart(core::mem::take(&mut self.elements));
+        }
+    }
+}
+
+/// Drops nested values without recursion, so that no depth can exhaust the stack.
+fn take_apart(mut values: Vec<Value>) {
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Array(mut array) => values.append(&mut array.elements),
+            Value::Dictionary(mut dictionary) => {
+                let entries = core::mem::take(&mut dictionary.0.entries);
+                values.extend(entries.into_iter().flat_map(|(key, value)| [key, value]));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Godot's `Dictionary`: entries in the order in which their keys first came, perhaps with typed keys and values.
+///
+/// Two keys are one when the engine says so: same type and same value, with NaN equal to NaN, and a `String` and a
+/// `StringName` of the same text equal. Look-up takes logarithmic time whatever the keys are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dictionary(Box<Entries>);
+
+#[derive(Clone, Default)]
+struct Entries {
+    entries: Vec<(Value, Value)>,
+    /// Positions in the order of their keys; empty while there are at most [`SMALL`] entries.
+    index: Vec<u32>,
+    key_type: Kept,
+    value_type: Kept,
+}
+
+/// Up to this many entries are searched one by one.
+const SMALL: usize = 16;
+
+impl PartialEq for Entries {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+            && self.key_type == other.key_type
+            && self.value_type == other.value_type
+    }
+}
+
+impl fmt::Debug for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entries")
+            .field("entries", &self.entries)
+            .field("key_type", &self.key_type)
+            .field("value_type", &self.value_type)
+            .finish()
+    }
+}
+
+impl Entries {
+    /// Where the key is, or where in the index it belongs.
+    fn find(&self, key: &Value) -> Result<usize, usize> {
+        if self.entries.len() <= SMALL {
+            return self
+                .entries
+                .iter()
+                .position(|(other, _)| key::compare(other, key).is_eq())
+                .ok_or(0);
+        }
+        self.index
+            .binary_search_by(|&at| match self.entries.get(at as usize) {
+                Some((other, _)) => key::compare(other, key),
+                None => core::cmp::Ordering::Less,
+            })
+            .map(|slot| self.index.get(slot).map_or(0, |&at| at as usize))
+    }
+
+    /// Orders all positions by key, then position.
+    fn sort(&mut self) {
+        self.index.clear();
+        if self.entries.len() <= SMALL {
+            return;
+        }
+        let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.index.reserve_exact(count as usize);
+        self.index.extend(0..count);
+        let entries = &self.entries;
+        self.index.sort_unstable_by(|&a, &b| {
+            match (entries.get(a as usize), entries.get(b as usize)) {
+                (Some(left), Some(right)) => key::compare(&left.0, &right.0).then(a.cmp(&b)),
+                _ => a.cmp(&b),
+            }
+        });
+    }
+}
+
+impl Dictionary {
+    /// An empty untyped dictionary.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty dictionary with typed keys, values or both; nothing leaves a side untyped. An object type without a
+    /// class is class `Object`.
+    #[must_use]
+    pub fn typed(key_type: Option<ElementType>, value_type: Option<ElementType>) -> Self {
+        Self(Box::new(Entries {
+            entries: Vec::new(),
+            index: Vec::new(),
+            key_type: keep(key_type),
+            value_type: keep(value_type),
+        }))
+    }
+
+    /// Sets the value of a key and returns the one that it had. A new key goes to the end; a known one keeps its place.
+    /// Both are converted to the types of the dictionary as [`Array::push`] does.
+    ///
+    /// # Errors
+    /// [`WrongType`] if the dictionary is typed and the key or the value is of another type; nothing was changed.
+    pub fn insert(
+        &mut self,
+        key: impl Into<Value>,
+        value: impl Into<Value>,
+    ) -> Result<Option<Value>, WrongType> {
+        let key = admit(&self.0.key_type, key.into())?;
+        let value = admit(&self.0.value_type, value.into())?;
+        Ok(self.set(key, value))
+    }
+
+    fn set(&mut self, key: Value, value: Value) -> Option<Value> {
+        let entries = &mut *self.0;
+        match entries.find(&key) {
+            Ok(at) => entries
+                .entries
+                .get_mut(at)
+                .map(|entry| core::mem::replace(&mut entry.1, value)),
+            Err(slot) => {
+                let at = entries.entries.len();
+                entries.entries.push((key, value));
+                if at == SMALL {
+                    entries.sort();
+                } else if at > SMALL {
+                    entries
+                        .index
+                        .insert(slot, u32::try_from(at).unwrap_or(u32::MAX));
+                }
+                None
+            }
+        }
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &Value) -> Option<&Value> {
+        let at = self.0.find(key).ok()?;
+        self.0.entries.get(at).map(|(_, value)| value)
+    }
+
+    /// The value of a text key, be it a `String` or a `StringName`.
+    #[must_use]
+    pub fn get_text(&self, key: &str) -> Option<&Value> {
+        self.get(&Value::from(key))
+    }
+
+    /// Removes a key and returns its value. Takes linear time.
+    pub fn remove(&mut self, key: &Value) -> Option<Value> {
+        let at = self.0.find(key).ok()?;
+        let (_, value) = self.0.entries.remove(at);
+        self.0.sort();
+        Some(value)
+    }
+
+    /// How many entries it has.
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.entries.len()
+    }
+
+    /// Whether it has no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.entries.is_empty()
+    }
+
+    /// Keys and values, in order.
+    #[must_use]
+    #[inline]
+    pub fn as_slice(&self) -> &[(Value, Value)] {
+        &self.0.entries
+    }
+
+    /// What the keys have to be; nothing if they are untyped.
+    #[must_use]
+    pub fn key_type(&self) -> Option<&ElementType> {
+        self.0.key_type.as_deref()
+    }
+
+    /// What the values have to be; nothing if they are untyped.
+    #[must_use]
+    pub fn value_type(&self) -> Option<&ElementType> {
+        self.0.value_type.as_deref()
+    }
+
+    /// Makes room for exactly this many entries.
+    pub(super) fn reserve_exact(&mut self, count: usize) {
+        self.0.entries.reserve_exact(count);
+    }
+
+    /// Appends an entry without a look for its key; [`Dictionary::settle`] has to follow the last one. Gives false, and
+    /// appends nothing, for a key of the wrong type. As in the engine's decoder the value's type is not checked.
+    pub(super) fn append(&mut self, key: Value, value: Value) -> bool {
+        match admit(&self.0.key_type, key) {
+            Ok(key) => {
+                self.0.entries.push((key, value));
+                true
+            }
+            Err(WrongType { .. }) => false,
+        }
+    }
+
+    /// Merges the entries of equal keys: the last value wins, at the place of the first.
+    pub(super) fn settle(&mut self) {
+        let entries = &mut *self.0;
+        if entries.entries.len() <= SMALL {
+            let mut at = 1;
+            while at < entries.entries.len() {
+                let (before, rest) = entries.entries.split_at_mut(at);
+                let Some((key, value)) = rest.first_mut() else {
+                    break;
+                };
+                match before
+                    .iter_mut()
+                    .find(|(other, _)| key::compare(other, key).is_eq())
+                {
+                    Some(first) => {
+                        first.1 = core::mem::take(value);
+                        entries.entries.remove(at);
+                    }
+                    None => at = at.saturating_add(1),
+                }
+            }
+            return;
+        }
+        entries.sort();
+        if entries.merge_sorted() {
+            entries.sort();
+        }
+    }
+}
+
+impl Entries {
+    /// Merges equal keys with the help of a fresh index; gives whether there were any, after which the index is stale.
+    fn merge_sorted(&mut self) -> bool {
+        let mut moves: Vec<(u32, u32)> = Vec::new();
+        let mut first = None;
+        for &at in &self.index {
+            let same = first.is_some_and(|first| self.same_key(first, at));
+            match first {
+                Some(first) if same => moves.push((first, at)),
+                _ => first = Some(at),
+            }
+        }
+        if moves.is_empty() {
+            return false;
+        }
+        let mut dead = alloc::vec![false; self.entries.len()];
+        for (first, at) in moves {
+            let value = self
+                .entries
+                .get_mut(at as usize)
+                .map(|entry| core::mem::take(&mut entry.1));
+            if let (Some(entry), Some(value)) = (self.entries.get_mut(first as usize), value) {
+                entry.1 = value;
+            }
+            if let Some(dead) = dead.get_mut(at as usize) {
+                *dead = true;
+            }
+        }
+        let mut dead = dead.into_iter();
+        self.entries.retain(|_| dead.next() != Some(true));
+        true
+    }
+
+    fn same_key(&self, a: u32, b: u32) -> bool {
+        match (self.entries.get(a as usize), self.entries.get(b as usize)) {
+            (Some(a), Some(b)) => key::compare(&a.0, &b.0).is_eq(),
+            _ => false,
+        }
+    }
+}
+
+impl FromIterator<(Value, Value)> for Dictionary {
+    fn from_iter<I: IntoIterator<Item = (Value, Value)>>(entries: I) -> Self {
+        let mut dictionary = Self::new();
+        dictionary.0.entries = entries.into_iter().collect();
+        dictionary.settle();
+        dictionary
+    }
+}
+
+impl<'a> IntoIterator for &'a Dictionary {
+    type Item = &'a (Value, Value);
+    type IntoIter = core::slice::Iter<'a, (Value, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.entries.iter()
+    }
+}
+
+impl IntoIterator for Dictionary {
+    type Item = (Value, Value);
+    type IntoIter = alloc::vec::IntoIter<(Value, Value)>;
+
+    fn into_iter(mut self) -> Self::IntoIter {
+        core::mem::take(&mut self.0.entries).into_iter()
+    }
+}
+
+impl Drop for Dictionary {
+    fn drop(&mut self) {
+        let nested = |(key, value): &(Value, Value)| key.is_container() || value.is_container();
+        if self.0.entries.iter().any(nested) {
+            let entries = core::mem::take(&mut self.0.entries);
+            take_apart(
+                entries
+                    .into_iter()
+                    .flat_map(|(key, value)| [key, value])
+                    .collect(),
+            );
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Godot's `Variant`: the values that RPCs, spawns and synchronised state carry, and their three forms.
+//!
+//! * binary: [`encode`], [`decode`] (`var_to_bytes`, `bytes_to_var`);
+//! * compressed, for RPC arguments and state: [`compact`];
+//! * text: `var_to_str` and `str_to_var`.
+//!
+//! Byte for byte what Godot 4.6 with single precision writes; what Godot 4 with either precision writes is read.
+//! Objects by value are never read, whatever the sender wants, and [`Limits`] bound depth, elements and bytes.
+
+mod container;
+mod decode;
+mod encode;
+mod error;
+mod input;
+mod key;
+mod kind;
+mod limits;
+mod math;
+mod name;
+mod value;
+mod wire;
+
+pub mod compact;
+
+pub use container::{Array, Dictionary, ElementType};
+pub use decode::{Decoder, decode};
+pub use encode::encode;
+pub use error::{DecodeError, DecodeErrorKind, EncodeError, WrongType};
+pub use kind::ValueType;
+pub use limits::Limits;
+pub use math::{
+    Aabb, Basis, Color, Plane, Projection, Quaternion, Rect2, Rect2i, Transform2D, Transform3D,
+    Vector2, Vector2i, Vector3, Vector3i, Vector4, Vector4i,
+};
+pub use name::{NodePath, NodePathError, StringName};
+pub use value::{ObjectId, Rid, Signal, Value};
