@@ -1,1 +1,3 @@
-pub fn exchange() -> Result<(), &'static str> { Ok(()) }
+pub fn exchange() -> Result<(), &'static str> {
+    Ok(())
+}

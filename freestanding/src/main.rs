@@ -16,16 +16,28 @@ use runtime::{exit, print, used_bytes};
 
 /// Called by the entry point in [`runtime`].
 extern "C" fn run() -> ! {
-    scenario("enet-proto: two hosts connect and exchange data", enet::exchange);
-    scenario("replication-proto: a Variant makes a round trip", replication::variant);
-    scenario("replication-proto: a call reaches the other session", replication::call);
+    scenario(
+        "enet-proto: two hosts connect and exchange data",
+        enet::exchange,
+    );
+    scenario(
+        "replication-proto: a Variant makes a round trip",
+        replication::variant,
+    );
+    scenario(
+        "replication-proto: a call reaches the other session",
+        replication::call,
+    );
     exit(0)
 }
 
 fn scenario(name: &str, play: fn() -> Result<(), &'static str>) {
     let before = used_bytes();
     match play() {
-        Ok(()) => print(&format!("ok: {name} ({} bytes allocated)\n", used_bytes() - before)),
+        Ok(()) => print(&format!(
+            "ok: {name} ({} bytes allocated)\n",
+            used_bytes() - before
+        )),
         Err(what) => {
             print(&format!("failed: {name}: {what}\n"));
             exit(1)

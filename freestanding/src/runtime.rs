@@ -1,5 +1,8 @@
 //! What libc and `std` usually bring: entry point, output, exit, memory, and the symbols that the compiler calls.
-#![allow(unsafe_code, reason = "a program without libc talks to the kernel and the linker itself")]
+#![allow(
+    unsafe_code,
+    reason = "a program without libc talks to the kernel and the linker itself"
+)]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::{asm, naked_asm};
@@ -89,19 +92,68 @@ macro_rules! symbol {
     };
 }
 
-symbol!(memcpy(*mut u8, *const u8, usize) -> *mut u8,
-    "mov rax, rdi", "mov rcx, rdx", "rep movsb", "ret");
-symbol!(memmove(*mut u8, *const u8, usize) -> *mut u8,
-    "mov rax, rdi", "mov rcx, rdx", "mov r8, rdi", "sub r8, rsi", "cmp r8, rdx", "jb 2f", "rep movsb", "ret",
-    "2:", "lea rdi, [rdi + rcx - 1]", "lea rsi, [rsi + rcx - 1]", "std", "rep movsb", "cld", "ret");
-symbol!(memset(*mut u8, i32, usize) -> *mut u8,
-    "mov r8, rdi", "mov eax, esi", "mov rcx, rdx", "rep stosb", "mov rax, r8", "ret");
-symbol!(memcmp(*const u8, *const u8, usize) -> i32,
-    "xor ecx, ecx", "2:", "cmp rcx, rdx", "je 3f", "movzx eax, byte ptr [rdi + rcx]",
-    "movzx r8d, byte ptr [rsi + rcx]", "inc rcx", "sub eax, r8d", "je 2b", "ret", "3:", "xor eax, eax", "ret");
+symbol!(
+    memcpy(*mut u8, *const u8, usize) -> *mut u8,
+    "mov rax, rdi",
+    "mov rcx, rdx",
+    "rep movsb",
+    "ret"
+);
+symbol!(
+    memmove(*mut u8, *const u8, usize) -> *mut u8,
+    "mov rax, rdi",
+    "mov rcx, rdx",
+    "mov r8, rdi",
+    "sub r8, rsi",
+    "cmp r8, rdx",
+    "jb 2f",
+    "rep movsb",
+    "ret",
+    "2:",
+    "lea rdi, [rdi + rcx - 1]",
+    "lea rsi, [rsi + rcx - 1]",
+    "std",
+    "rep movsb",
+    "cld",
+    "ret"
+);
+symbol!(
+    memset(*mut u8, i32, usize) -> *mut u8,
+    "mov r8, rdi",
+    "mov eax, esi",
+    "mov rcx, rdx",
+    "rep stosb",
+    "mov rax, r8",
+    "ret"
+);
+symbol!(
+    memcmp(*const u8, *const u8, usize) -> i32,
+    "xor ecx, ecx",
+    "2:",
+    "cmp rcx, rdx",
+    "je 3f",
+    "movzx eax, byte ptr [rdi + rcx]",
+    "movzx r8d, byte ptr [rsi + rcx]",
+    "inc rcx",
+    "sub eax, r8d",
+    "je 2b",
+    "ret",
+    "3:",
+    "xor eax, eax",
+    "ret"
+);
 symbol!(bcmp(*const u8, *const u8, usize) -> i32, "jmp memcmp");
-symbol!(strlen(*const u8) -> usize,
-    "xor eax, eax", "2:", "cmp byte ptr [rdi + rax], 0", "je 3f", "inc rax", "jmp 2b", "3:", "ret");
+symbol!(
+    strlen(*const u8) -> usize,
+    "xor eax, eax",
+    "2:",
+    "cmp byte ptr [rdi + rax], 0",
+    "je 3f",
+    "inc rax",
+    "jmp 2b",
+    "3:",
+    "ret"
+);
 
 /// Named by the precompiled `alloc` and never called, since a panic aborts.
 #[unsafe(no_mangle)]

@@ -88,3 +88,14 @@ fn every_compressed_value_its_prefixes_and_its_neighbours_are_decoded_or_refused
     replay("variant_compact", fuzz_bodies::variant_compact);
     disturb("variant_compact", fuzz_bodies::variant_compact);
 }
+
+#[test]
+fn hostile_and_recorded_packets_leave_the_session_alive() {
+    replay("scene_packet", fuzz_bodies::scene_packet);
+}
+
+#[test]
+fn session_scripts_keep_their_promises() {
+    replay("scene_script", fuzz_bodies::scene_script);
+    scripts(64, fuzz_bodies::scene_script);
+}
