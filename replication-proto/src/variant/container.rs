@@ -174,8 +174,10 @@ impl Array {
     /// [`WrongType`] if the array is typed and the value is of another type; nothing was appended.
     #[inline]
     pub fn push(&mut self, value: impl Into<Value>) -> Result<(), WrongType> {
-        let value = admit(&self.element_type, value.into())?;
-        self.elements.push(value);
+        match &self.element_type {
+            None => self.elements.push(value.into()),
+            Some(element_type) => self.elements.push(element_type.admit(value.into())?),
+        }
         Ok(())
     }
 
@@ -306,7 +308,7 @@ impl Entries {
             return self
                 .entries
                 .iter()
-                .position(|(other, _)| key::compare(other, key).is_eq())
+                .position(|(other, _)| key::same(other, key))
                 .ok_or(0);
         }
         self.index
@@ -451,14 +453,17 @@ impl Dictionary {
 
     /// Appends an entry without a look for its key; [`Dictionary::settle`] has to follow the last one. Gives false, and
     /// appends nothing, for a key of the wrong type. As in the engine's decoder the value's type is not checked.
+    #[inline]
     pub(super) fn append(&mut self, key: Value, value: Value) -> bool {
-        match admit(&self.0.key_type, key) {
-            Ok(key) => {
-                self.0.entries.push((key, value));
-                true
-            }
-            Err(WrongType { .. }) => false,
-        }
+        let key = match &self.0.key_type {
+            None => key,
+            Some(key_type) => match key_type.admit(key) {
+                Ok(key) => key,
+                Err(WrongType { .. }) => return false,
+            },
+        };
+        self.0.entries.push((key, value));
+        true
     }
 
     /// Appends an entry like [`Dictionary::append`], with a check of the value's type too.
@@ -479,10 +484,7 @@ impl Dictionary {
                 let Some((key, value)) = rest.first_mut() else {
                     break;
                 };
-                match before
-                    .iter_mut()
-                    .find(|(other, _)| key::compare(other, key).is_eq())
-                {
+                match before.iter_mut().find(|(other, _)| key::same(other, key)) {
                     Some(first) => {
                         first.1 = core::mem::take(value);
                         entries.entries.remove(at);
@@ -534,7 +536,7 @@ impl Entries {
 
     fn same_key(&self, a: u32, b: u32) -> bool {
         match (self.entries.get(a as usize), self.entries.get(b as usize)) {
-            (Some(a), Some(b)) => key::compare(&a.0, &b.0).is_eq(),
+            (Some(a), Some(b)) => key::same(&a.0, &b.0),
             _ => false,
         }
     }

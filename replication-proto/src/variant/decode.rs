@@ -9,7 +9,7 @@
 
 use super::container::{Array, Dictionary, ElementType};
 use super::error::{DecodeError, DecodeErrorKind};
-use super::input::Input;
+use super::input::{Input, Padding};
 use super::kind::ValueType;
 use super::limits::Limits;
 use super::math::{
@@ -142,20 +142,17 @@ enum Frame {
     },
 }
 
-/// What a value turned out to be.
-enum Read {
-    Value(Value),
-    Open(Frame),
-}
-
 /// The smallest encoded value.
 const SMALLEST: usize = 4;
+const DICTIONARY: u32 = 27;
+const ARRAY: u32 = 28;
 
 /// One value and the containers that are open around the next one, kept here and not on the stack.
 struct Nested<'a> {
     input: Input<'a>,
     limits: &'a Limits,
-    open: Vec<Frame>,
+    /// The containers around the one that is being filled.
+    outer: Vec<Frame>,
     /// Elements that may still be declared.
     elements: usize,
     /// Bytes that the declared and unread elements of the open containers take at least.
@@ -168,7 +165,7 @@ impl<'a> Nested<'a> {
         Self {
             input,
             limits,
-            open: Vec::new(),
+            outer: Vec::new(),
             elements: limits.elements,
             owed: 0,
             dropped: 0,
@@ -176,35 +173,54 @@ impl<'a> Nested<'a> {
     }
 
     fn read(&mut self) -> Result<Value, DecodeError> {
+        let header = self.input.u32("type header")?;
+        if !is_container(header) {
+            // Godot takes a byte array at the very end without its padding; inside a container nothing could follow it.
+            return self.flat(header, Padding::Optional);
+        }
+        let mut frame = self.open(header, 0)?;
         loop {
-            if self.open.len() > MAX_DEPTH {
-                return Err(self.too_deep(MAX_DEPTH));
+            if let Some(header) = self.fill(&mut frame)? {
+                let inner = self.open(header, self.outer.len().saturating_add(1))?;
+                self.outer.push(core::mem::replace(&mut frame, inner));
+                continue;
             }
-            let mut done = match self.read_one()? {
-                Read::Value(value) => value,
-                Read::Open(frame) => {
-                    self.open.push(frame);
-                    self.owed = self.owed.saturating_sub(SMALLEST);
-                    continue;
-                }
+            let value = frame.close();
+            let Some(outer) = self.outer.pop() else {
+                return Ok(value);
             };
-            loop {
-                let Some(frame) = self.open.last_mut() else {
-                    return Ok(done);
-                };
-                let (left, taken) = frame.take(done);
-                if !taken {
-                    self.dropped = self.dropped.saturating_add(1);
-                }
-                if left {
-                    self.owed = self.owed.saturating_sub(SMALLEST);
-                    break;
-                }
-                match self.open.pop() {
-                    Some(frame) => done = frame.close(),
-                    None => return Ok(Value::Nil),
-                }
-            }
+            frame = outer;
+            self.give(&mut frame, value);
+        }
+    }
+
+    /// Reads flat elements until the container is full, or until one is a container itself, whose header this gives.
+    fn fill(&mut self, frame: &mut Frame) -> Result<Option<u32>, DecodeError> {
+        // The container is the one behind all outer ones, and its elements are one deeper.
+        if self.outer.len() >= MAX_DEPTH && !frame.is_full() {
+            return Err(self.too_deep(MAX_DEPTH));
+        }
+        while !frame.is_full() {
+            let header = self.input.u32("type header")?;
+            self.owed = self.owed.saturating_sub(SMALLEST);
+            let value = match (header & 0xff, header >> 16 & DOUBLE) {
+                // The commonest ones, without a call.
+                (0, _) => Value::Nil,
+                (1, _) => Value::Bool(self.input.u32("bool")? != 0),
+                (2, 0) => Value::Int(i64::from(self.input.u32("int")?.cast_signed())),
+                (3, 0) => Value::Float(f64::from(f32::from_bits(self.input.u32("float")?))),
+                (ARRAY | DICTIONARY, _) => return Ok(Some(header)),
+                _ => self.flat(header, Padding::Required)?,
+            };
+            self.give(frame, value);
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn give(&mut self, frame: &mut Frame, value: Value) {
+        if !frame.take(value) {
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 
@@ -213,56 +229,54 @@ impl<'a> Nested<'a> {
         self.input.error(DecodeErrorKind::TooDeep { limit })
     }
 
-    /// Reads a flat value or the head of a container.
-    fn read_one(&mut self) -> Result<Read, DecodeError> {
-        let header = self.input.u32("type header")?;
+    /// Reads the head of a container that lies in `depth` others, behind its header.
+    fn open(&mut self, header: u32, depth: usize) -> Result<Frame, DecodeError> {
+        if depth >= self.limits.depth {
+            return Err(self.too_deep(self.limits.depth));
+        }
+        let flags = header >> 16;
+        if header & 0xff == ARRAY {
+            self.array_head(flags)
+        } else {
+            self.dictionary_head(flags)
+        }
+    }
+
+    /// Reads a value that holds no other, behind its header.
+    #[inline]
+    fn flat(&mut self, header: u32, padding: Padding) -> Result<Value, DecodeError> {
         let id = header & 0xff;
         let flags = header >> 16;
         match id {
-            27 | 28 if self.open.len() >= self.limits.depth => {
-                Err(self.too_deep(self.limits.depth))
-            }
-            27 => self.dictionary_head(flags),
-            28 => self.array_head(flags),
-            34 => self.texts().map(Value::PackedStringArray).map(Read::Value),
-            22 => self.path().map(Value::NodePath).map(Read::Value),
+            22 => self.path().map(Value::NodePath),
             29 => {
-                // Godot takes a byte array at the very end without its padding; nothing can follow it inside a container.
-                let bytes = self.input.packed_bytes(self.open.is_empty())?;
-                Ok(Read::Value(Value::PackedByteArray(bytes.into())))
+                let bytes = self.input.packed_bytes(padding)?;
+                Ok(Value::PackedByteArray(bytes.into()))
             }
-            0..=26 => flat(&mut self.input, id, flags).map(Read::Value),
-            30..=38 => packed(&mut self.input, id, flags).map(Read::Value),
-            _ => Err(self
-                .input
-                .error_before(4, DecodeErrorKind::UnknownType { id })),
+            34 => self.texts().map(Value::PackedStringArray),
+            0..=26 => flat(&mut self.input, id, flags),
+            _ => packed(&mut self.input, id, flags),
         }
     }
 
-    fn array_head(&mut self, flags: u32) -> Result<Read, DecodeError> {
+    fn array_head(&mut self, flags: u32) -> Result<Frame, DecodeError> {
         let element_type = self.element_type(flags)?;
         let count = self.count("array count", 1)?;
         let array = Array::with_capacity(element_type, count);
-        if count == 0 {
-            return Ok(Read::Value(Value::Array(array)));
-        }
-        Ok(Read::Open(Frame::Array { array, left: count }))
+        Ok(Frame::Array { array, left: count })
     }
 
-    fn dictionary_head(&mut self, flags: u32) -> Result<Read, DecodeError> {
+    fn dictionary_head(&mut self, flags: u32) -> Result<Frame, DecodeError> {
         let key_type = self.element_type(flags)?;
         let value_type = self.element_type(flags >> 2)?;
         let count = self.count("dictionary count", 2)?;
         let mut dictionary = Dictionary::typed(key_type, value_type);
-        if count == 0 {
-            return Ok(Read::Value(Value::Dictionary(dictionary)));
-        }
         dictionary.reserve_exact(count);
-        Ok(Read::Open(Frame::Dictionary {
+        Ok(Frame::Dictionary {
             dictionary,
             key: None,
             left: count,
-        }))
+        })
     }
 
     /// Reads how many elements follow, of `values` values each. More than the rest of the input could hold is refused
@@ -400,13 +414,20 @@ impl<'a> Nested<'a> {
 }
 
 impl Frame {
-    /// Takes the next value. Gives whether more are to come, and whether this one was kept.
-    fn take(&mut self, value: Value) -> (bool, bool) {
+    #[inline]
+    const fn is_full(&self) -> bool {
+        match self {
+            Self::Array { left, .. } | Self::Dictionary { left, .. } => *left == 0,
+        }
+    }
+
+    /// Takes the next value, and gives whether it was kept.
+    #[inline]
+    fn take(&mut self, value: Value) -> bool {
         match self {
             Self::Array { array, left } => {
-                let kept = array.push(value).is_ok();
                 *left = left.saturating_sub(1);
-                (*left > 0, kept)
+                array.push(value).is_ok()
             }
             Self::Dictionary {
                 dictionary,
@@ -415,12 +436,11 @@ impl Frame {
             } => match key.take() {
                 None => {
                     *key = Some(value);
-                    (true, true)
+                    true
                 }
                 Some(key) => {
-                    let kept = dictionary.append(key, value);
                     *left = left.saturating_sub(1);
-                    (*left > 0, kept)
+                    dictionary.append(key, value)
                 }
             },
         }
@@ -435,6 +455,10 @@ impl Frame {
             }
         }
     }
+}
+
+const fn is_container(header: u32) -> bool {
+    matches!(header & 0xff, ARRAY | DICTIONARY)
 }
 
 /// Reads the payload of a value of fixed form, types 0 to 26 but for node paths.

@@ -8,6 +8,17 @@ use super::value::Value;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+/// Whether two keys are one.
+#[inline]
+pub(super) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::StringName(a), Value::StringName(b)) => a == b,
+        (Value::Int(a), Value::Int(b)) => a == b,
+        _ => compare(a, b).is_eq(),
+    }
+}
+
 /// Compares two keys.
 pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
     match (a.as_text(), b.as_text()) {
