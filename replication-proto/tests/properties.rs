@@ -4,6 +4,7 @@ mod common;
 
 use bytes::Bytes;
 use common::{hex, peer, recorded};
+use core::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto_core::Instant;
@@ -12,7 +13,6 @@ use replication_proto::variant::Value;
 use replication_proto::{
     Authentication, Config, Event, Incoming, NodeConfig, RpcConfig, Session, Target, TransferMode,
 };
-use std::time::Duration;
 
 /// One thing that a transport, a peer or an application does.
 #[derive(Clone, Debug)]
