@@ -7,7 +7,9 @@
     clippy::arithmetic_side_effects
 )]
 
-use super::container::{Array, Dictionary, ElementType};
+use super::array::Array;
+use super::dictionary::Dictionary;
+use super::element::ElementType;
 use super::error::EncodeError;
 use super::kind::ValueType;
 use super::name::{NodePath, StringName};

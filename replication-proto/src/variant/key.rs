@@ -3,7 +3,7 @@
 //! Godot's rule: same type and same value, with NaN equal to NaN and -0.0 equal to 0.0 at any depth; a `String` and a
 //! `StringName` of the same text are one key (but not inside an array); dictionaries are equal whatever their order.
 
-use super::container::Dictionary;
+use super::dictionary::Dictionary;
 use super::value::Value;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
