@@ -141,7 +141,7 @@ impl Dictionary {
     }
 
     /// Sets the value of a key and returns the one that it had. A new key goes to the end; a known one keeps its place.
-    /// Both are converted to the types of the dictionary as [`Array::push`] does.
+    /// Both are converted to the types of the dictionary as [`Array::push`](super::Array::push) does.
     ///
     /// # Errors
     /// [`WrongType`] if the dictionary is typed and the key or the value is of another type; nothing was changed.
