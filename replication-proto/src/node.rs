@@ -1,0 +1,425 @@
+//! The nodes of the scene that peers may know: [`NodeConfig`], [`NodeKey`], and the table of them.
+//!
+//! Only what is declared here exists for peers. A path from the network is looked up in this table and nowhere else.
+
+use crate::packet::Checksum;
+use crate::peer::{Peer, PeerId};
+use crate::rpc_table::{RpcConfig, RpcTable, RpcTableError};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Bound;
+
+/// Names a node of a session. A key of a removed node stays invalid for ever, also when its path is taken again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeKey {
+    index: u32,
+    generation: u32,
+}
+
+impl fmt::Display for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+/// A node to be added: where it is, whose it is, and what it offers.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    path: String,
+    authority: Option<PeerId>,
+    table: Option<RpcTable>,
+    node_methods: Vec<RpcConfig>,
+    script_methods: Vec<RpcConfig>,
+}
+
+impl NodeConfig {
+    /// A node at `path`, relative to the multiplayer root: names joined by `/`, or `.` for the root itself.
+    ///
+    /// The nodes above it need not be declared.
+    #[must_use]
+    pub fn new(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            authority: None,
+            table: None,
+            node_methods: Vec::new(),
+            script_methods: Vec::new(),
+        }
+    }
+
+    /// Sets its multiplayer authority. Without, it is that of the nearest declared node above, or the server.
+    #[must_use]
+    pub const fn authority(mut self, peer: PeerId) -> Self {
+        self.authority = Some(peer);
+        self
+    }
+
+    /// Adds a method of its script (`@rpc`).
+    #[must_use]
+    pub fn rpc(mut self, method: RpcConfig) -> Self {
+        self.script_methods.push(method);
+        self
+    }
+
+    /// Adds a method of the node itself (`Node.rpc_config`).
+    #[must_use]
+    pub fn node_rpc(mut self, method: RpcConfig) -> Self {
+        self.node_methods.push(method);
+        self
+    }
+
+    /// Uses a table that many nodes share, in place of methods added one by one.
+    #[must_use]
+    pub fn rpc_table(mut self, table: RpcTable) -> Self {
+        self.table = Some(table);
+        self
+    }
+}
+
+/// Why a node cannot be added or changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The path is empty, absolute, too long, or has a name that Godot does not allow.
+    #[error("the path is not one of a node below the multiplayer root")]
+    BadPath,
+    /// There is a node at that path.
+    #[error("there is a node at that path already")]
+    PathTaken,
+    /// The methods do not make a table.
+    #[error(transparent)]
+    Methods(#[from] RpcTableError),
+    /// There is no such node (any more).
+    #[error("there is no such node")]
+    UnknownNode,
+}
+
+/// Whether `path` can be that of a node at or below the multiplayer root.
+///
+/// Refused are absolute paths, `..`, unique names (`%`), sub-names (`:`) and every name that Godot would not allow.
+pub(crate) fn is_scene_path(path: &str) -> bool {
+    path == "."
+        || path
+            .split('/')
+            .all(|name| !name.is_empty() && !name.contains(['.', ':', '"', '%', '\0']))
+}
+
+/// What the session keeps about one node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) path: Arc<str>,
+    pub(crate) authority: PeerId,
+    pub(crate) methods: RpcTable,
+    /// This end's number for it, once it was announced to anybody.
+    pub(crate) cache_id: Option<u32>,
+    offers: Vec<Offer>,
+}
+
+/// What one peer slot was told about a node's number, valid for one stay of a peer in that slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Offer {
+    epoch: u32,
+    state: OfferState,
+}
+
+/// How far a peer and this end have agreed on a node's number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OfferState {
+    /// The peer was not told.
+    #[default]
+    None,
+    /// The peer was told and did not answer.
+    Offered,
+    /// The peer knows the number.
+    Confirmed,
+    /// The peer knows the number, and that its method list is another.
+    Mismatched,
+}
+
+impl Node {
+    pub(crate) fn offer(&self, slot: usize, peer: &Peer) -> OfferState {
+        match self.offers.get(slot) {
+            Some(offer) if offer.epoch == peer.epoch => offer.state,
+            _ => OfferState::None,
+        }
+    }
+
+    pub(crate) fn set_offer(&mut self, slot: usize, peer: &Peer, state: OfferState) {
+        if self.offers.len() <= slot {
+            self.offers.resize(slot + 1, Offer::default());
+        }
+        if let Some(offer) = self.offers.get_mut(slot) {
+            let epoch = peer.epoch;
+            *offer = Offer { epoch, state };
+        }
+    }
+
+    pub(crate) fn checksum(&self) -> Checksum {
+        self.methods.checksum()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    generation: u32,
+    node: Option<Node>,
+}
+
+/// All declared nodes, by key, by path and by this end's number.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    places: Vec<Place>,
+    free: Vec<u32>,
+    by_path: BTreeMap<Arc<str>, NodeKey>,
+    by_cache_id: BTreeMap<u32, NodeKey>,
+    next_cache_id: u32,
+    /// How many nodes have left; tells when looking for dead cache entries is worth it.
+    removals: u64,
+}
+
+impl Nodes {
+    pub(crate) const fn new() -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            by_path: BTreeMap::new(),
+            by_cache_id: BTreeMap::new(),
+            next_cache_id: 1,
+            removals: 0,
+        }
+    }
+
+    pub(crate) fn add(&mut self, config: NodeConfig) -> Result<NodeKey, NodeError> {
+        if !is_scene_path(&config.path) {
+            return Err(NodeError::BadPath);
+        }
+        if self.by_path.contains_key(config.path.as_str()) {
+            return Err(NodeError::PathTaken);
+        }
+        let methods = match config.table {
+            Some(table) => table,
+            None => RpcTable::new(config.node_methods, config.script_methods)?,
+        };
+        let path: Arc<str> = config.path.into();
+        let node = Node {
+            authority: config
+                .authority
+                .unwrap_or_else(|| self.authority_above(&path)),
+            path: Arc::clone(&path),
+            methods,
+            cache_id: None,
+            offers: Vec::new(),
+        };
+        let key = self.place(node)?;
+        self.by_path.insert(path, key);
+        Ok(key)
+    }
+
+    fn place(&mut self, node: Node) -> Result<NodeKey, NodeError> {
+        if let Some(index) = self.free.pop()
+            && let Some(place) = self.places.get_mut(index as usize)
+        {
+            place.node = Some(node);
+            let generation = place.generation;
+            return Ok(NodeKey { index, generation });
+        }
+        let index = u32::try_from(self.places.len()).map_err(|_| NodeError::BadPath)?;
+        self.places.push(Place {
+            generation: 0,
+            node: Some(node),
+        });
+        Ok(NodeKey {
+            index,
+            generation: 0,
+        })
+    }
+
+    /// Authority of the nearest declared node above `path`.
+    fn authority_above(&self, path: &str) -> PeerId {
+        let mut rest = path;
+        while let Some((above, _)) = rest.rsplit_once('/') {
+            if let Some(node) = self.find(above).and_then(|key| self.get(key)) {
+                return node.authority;
+            }
+            rest = above;
+        }
+        let root = self.find(".").and_then(|key| self.get(key));
+        root.map_or(PeerId::SERVER, |root| root.authority)
+    }
+
+    pub(crate) fn remove(&mut self, key: NodeKey) -> Option<Node> {
+        let place = self.places.get_mut(key.index as usize)?;
+        if place.generation != key.generation {
+            return None;
+        }
+        let node = place.node.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(key.index);
+        self.by_path.remove(&node.path);
+        if let Some(id) = node.cache_id {
+            self.by_cache_id.remove(&id);
+        }
+        self.removals = self.removals.wrapping_add(1);
+        Some(node)
+    }
+
+    /// The node's number, given to it now if it has none.
+    pub(crate) fn cache_id(&mut self, key: NodeKey) -> Option<u32> {
+        let id = self.next_cache_id;
+        let node = self.get_mut(key)?;
+        if node.cache_id.is_some() {
+            return node.cache_id;
+        }
+        node.cache_id = Some(id);
+        self.by_cache_id.insert(id, key);
+        self.next_cache_id = id.wrapping_add(1);
+        Some(id)
+    }
+
+    /// Forgets all numbers, as at the end of a connection.
+    pub(crate) fn reset_cache(&mut self) {
+        self.by_cache_id.clear();
+        self.next_cache_id = 1;
+        for place in &mut self.places {
+            if let Some(node) = &mut place.node {
+                node.cache_id = None;
+                node.offers = Vec::new();
+            }
+        }
+    }
+
+    pub(crate) fn set_authority(&mut self, key: NodeKey, peer: PeerId) -> Result<(), NodeError> {
+        let node = self.get_mut(key).ok_or(NodeError::UnknownNode)?;
+        node.authority = peer;
+        let path = Arc::clone(&node.path);
+        for key in self.below(&path) {
+            if let Some(node) = self.get_mut(key) {
+                node.authority = peer;
+            }
+        }
+        Ok(())
+    }
+
+    /// The declared nodes below the one at `path`.
+    pub(crate) fn below(&self, path: &str) -> Vec<NodeKey> {
+        if path == "." {
+            return self.by_path.values().copied().collect();
+        }
+        let from = Bound::Excluded(path);
+        self.by_path
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(other, _)| other.starts_with(path))
+            .filter(|(other, _)| other.as_bytes().get(path.len()) == Some(&b'/'))
+            .map(|(_, key)| *key)
+            .collect()
+    }
+
+    pub(crate) fn get(&self, key: NodeKey) -> Option<&Node> {
+        let place = self.places.get(key.index as usize)?;
+        if place.generation != key.generation {
+            return None;
+        }
+        place.node.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, key: NodeKey) -> Option<&mut Node> {
+        let place = self.places.get_mut(key.index as usize)?;
+        if place.generation != key.generation {
+            return None;
+        }
+        place.node.as_mut()
+    }
+
+    pub(crate) fn find(&self, path: &str) -> Option<NodeKey> {
+        self.by_path.get(path).copied()
+    }
+
+    pub(crate) fn with_cache_id(&self, id: u32) -> Option<NodeKey> {
+        self.by_cache_id.get(&id).copied()
+    }
+
+    /// Whether this number was ever given, also to a node that has left.
+    pub(crate) const fn was_cache_id(&self, id: u32) -> bool {
+        id != 0 && id < self.next_cache_id
+    }
+
+    pub(crate) const fn removals(&self) -> u64 {
+        self.removals
+    }
+
+    /// All nodes by path.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeKey, &Node)> {
+        self.by_path
+            .values()
+            .filter_map(|&key| Some((key, self.get(key)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(id: i32) -> PeerId {
+        PeerId::new(id).unwrap()
+    }
+
+    #[test]
+    fn only_paths_below_the_root_are_scene_paths() {
+        for path in [".", "Main", "Main/Player", "N/Ünï", "@Node@2"] {
+            assert!(is_scene_path(path), "{path}");
+        }
+        for path in [
+            "", "/", "/root", "..", "A/..", "A/./B", "A//B", "A/", "%A", "A:b", "./A", "A/\"",
+        ] {
+            assert!(!is_scene_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_removed_node_never_names_its_successor() {
+        let mut nodes = Nodes::new();
+        let first = nodes.add(NodeConfig::new("A")).unwrap();
+        assert_eq!(
+            nodes.add(NodeConfig::new("A")).unwrap_err(),
+            NodeError::PathTaken
+        );
+        assert!(nodes.remove(first).is_some());
+        let second = nodes.add(NodeConfig::new("A")).unwrap();
+        assert_ne!(first, second);
+        assert!(nodes.get(first).is_none());
+        assert!(nodes.remove(first).is_none());
+        assert_eq!(nodes.find("A"), Some(second));
+    }
+
+    #[test]
+    fn authority_is_inherited_when_added_and_set_with_all_below() {
+        let mut nodes = Nodes::new();
+        let top = nodes
+            .add(NodeConfig::new("Players/7").authority(peer(7)))
+            .unwrap();
+        let below = nodes.add(NodeConfig::new("Players/7/Gun/Sight")).unwrap();
+        let beside = nodes.add(NodeConfig::new("Players/70")).unwrap();
+        assert_eq!(nodes.get(below).unwrap().authority, peer(7));
+        assert_eq!(nodes.get(beside).unwrap().authority, PeerId::SERVER);
+        nodes.set_authority(top, peer(9)).unwrap();
+        assert_eq!(nodes.get(below).unwrap().authority, peer(9));
+        assert_eq!(nodes.get(beside).unwrap().authority, PeerId::SERVER);
+    }
+
+    #[test]
+    fn numbers_are_given_once_and_retired_with_their_node() {
+        let mut nodes = Nodes::new();
+        let a = nodes.add(NodeConfig::new("A")).unwrap();
+        assert_eq!(nodes.cache_id(a), Some(1));
+        assert_eq!(nodes.cache_id(a), Some(1));
+        nodes.remove(a);
+        let a = nodes.add(NodeConfig::new("A")).unwrap();
+        assert_eq!(nodes.cache_id(a), Some(2));
+        assert_eq!(nodes.with_cache_id(1), None);
+        assert!(nodes.was_cache_id(1));
+        assert!(!nodes.was_cache_id(3));
+    }
+}

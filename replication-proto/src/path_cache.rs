@@ -1,0 +1,243 @@
+//! The path cache: numbers for nodes, each sender its own (spec: path cache).
+
+use crate::config::{Limits, MismatchPolicy};
+use crate::error::{Refusal, drop, reject};
+use crate::event::Event;
+use crate::mismatch::{MethodMismatch, MismatchSource};
+use crate::node::{NodeKey, Nodes, OfferState, is_scene_path};
+use crate::packet::{Checksum, ConfirmFormat, ConfirmPath, Confirmed, SimplifyPath};
+use crate::peer::{PeerId, Slot, Target, TransferMode};
+use crate::session::{Arrival, Session};
+use crate::stats::DropReason;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Bit 31 marks what is not a path number in the fields that carry one.
+const HIGH_BIT: u32 = 0x8000_0000;
+
+/// The numbers that one peer announced.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    entries: BTreeMap<u32, Entry>,
+    text_bytes: usize,
+    /// Nodes for which the peer announced another method list.
+    mismatched: BTreeSet<NodeKey>,
+    /// Count of removed nodes when dead entries were last looked for.
+    swept: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    path: Arc<str>,
+    checksum: Checksum,
+    node: NodeKey,
+}
+
+impl Received {
+    /// The path of a number.
+    pub(crate) fn path(&self, id: u32) -> Option<&Arc<str>> {
+        Some(&self.entries.get(&id)?.path)
+    }
+
+    /// Whether the peer's method list for a node is known to differ.
+    pub(crate) fn is_mismatched(&self, node: NodeKey) -> bool {
+        self.mismatched.contains(&node)
+    }
+
+    /// The checksum that the peer announced for the node at `path`.
+    fn checksum_of(&self, path: &str) -> Option<Checksum> {
+        let mut entries = self.entries.values();
+        let entry = entries.find(|entry| &*entry.path == path)?;
+        Some(entry.checksum)
+    }
+
+    /// The node of a number. One that was freed and added again under its path is found again.
+    pub(crate) fn resolve(&mut self, id: u32, nodes: &Nodes) -> Option<NodeKey> {
+        let entry = self.entries.get_mut(&id)?;
+        if nodes.get(entry.node).is_some() {
+            return Some(entry.node);
+        }
+        self.mismatched.remove(&entry.node);
+        entry.node = nodes.find(&entry.path)?;
+        if nodes.get(entry.node)?.checksum() != entry.checksum {
+            self.mismatched.insert(entry.node);
+        }
+        Some(entry.node)
+    }
+
+    fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
+        self.entries.len() < limits.cached_paths
+            && self.text_bytes.saturating_add(bytes) <= limits.cached_path_bytes
+    }
+
+    /// Forgets numbers of nodes that are gone, if any node left since the last time.
+    fn sweep(&mut self, nodes: &Nodes) {
+        if self.swept == nodes.removals() {
+            return;
+        }
+        self.swept = nodes.removals();
+        let text_bytes = &mut self.text_bytes;
+        self.entries.retain(|_, entry| {
+            let is_alive = nodes.find(&entry.path).is_some();
+            if !is_alive {
+                *text_bytes = text_bytes.saturating_sub(entry.path.len());
+            }
+            is_alive
+        });
+        self.mismatched.retain(|&node| nodes.get(node).is_some());
+    }
+
+    fn insert(&mut self, id: u32, entry: Entry, is_valid: bool) {
+        if !is_valid {
+            self.mismatched.insert(entry.node);
+        }
+        self.text_bytes = self.text_bytes.saturating_add(entry.path.len());
+        self.entries.insert(id, entry);
+    }
+}
+
+impl Session {
+    pub(crate) fn on_simplify_path(&mut self, arrival: &Arrival) -> Result<(), Refusal> {
+        let packet = SimplifyPath::decode(&arrival.packet)?;
+        self.check_path(packet.path)?;
+        if packet.id == 0 || packet.id & HIGH_BIT != 0 {
+            return reject(DropReason::BadId);
+        }
+        let limits = self.config.limits;
+        let Some(peer) = self.peers.admitted_at_mut(arrival.slot) else {
+            return drop(DropReason::UnknownPeer);
+        };
+        let received = &mut peer.received;
+        if received.entries.contains_key(&packet.id) {
+            return reject(DropReason::DuplicateId);
+        }
+        let Some(key) = self.nodes.find(packet.path) else {
+            return drop(DropReason::UnknownNode);
+        };
+        if !received.has_room(packet.path.len(), &limits) {
+            received.sweep(&self.nodes);
+            if !received.has_room(packet.path.len(), &limits) {
+                return reject(DropReason::PathCacheFull);
+            }
+        }
+        let Some(node) = self.nodes.get(key) else {
+            return drop(DropReason::UnknownNode);
+        };
+        let is_valid = node.checksum() == packet.checksum;
+        let entry = Entry {
+            path: Arc::clone(&node.path),
+            checksum: packet.checksum,
+            node: key,
+        };
+        received.insert(packet.id, entry, is_valid);
+        let confirmed = match peer.confirm_format {
+            ConfirmFormat::Id => Confirmed::Id(packet.id),
+            ConfirmFormat::Path => Confirmed::Path(packet.path),
+        };
+        self.send_confirm(arrival.from, ConfirmPath::new(is_valid, confirmed));
+        if !is_valid {
+            let source = MismatchSource::Announced(packet.checksum);
+            self.emit_mismatch(arrival.from, key, source);
+        }
+        Ok(())
+    }
+
+    fn send_confirm(&mut self, to: PeerId, confirm: ConfirmPath<'_>) {
+        let mut out = Vec::with_capacity(6);
+        confirm.encode(&mut out);
+        self.send_command(Target::Peer(to), (TransferMode::Reliable, 0), out.into());
+    }
+
+    pub(crate) fn on_confirm_path(&mut self, arrival: &Arrival) -> Result<(), Refusal> {
+        let Some(peer) = self.peers.admitted_at(arrival.slot) else {
+            return drop(DropReason::UnknownPeer);
+        };
+        let packet = ConfirmPath::decode(&arrival.packet, peer.confirm_format)?;
+        let key = match packet.confirmed {
+            Confirmed::Id(id) => match self.nodes.with_cache_id(id) {
+                None if self.nodes.was_cache_id(id) => return drop(DropReason::FreedNode),
+                key => key,
+            },
+            Confirmed::Path(path) => self.nodes.find(path),
+        };
+        let Some(peer) = self.peers.at(arrival.slot) else {
+            return drop(DropReason::UnknownPeer);
+        };
+        let Some((key, node)) = key.and_then(|key| Some((key, self.nodes.get_mut(key)?))) else {
+            return reject(DropReason::UnknownId);
+        };
+        match node.offer(arrival.slot.0, peer) {
+            OfferState::None => reject(DropReason::UnknownId),
+            OfferState::Confirmed | OfferState::Mismatched => Ok(()),
+            OfferState::Offered if packet.valid => {
+                node.set_offer(arrival.slot.0, peer, OfferState::Confirmed);
+                Ok(())
+            }
+            OfferState::Offered => {
+                let state = match self.config.mismatch {
+                    MismatchPolicy::Call => OfferState::Confirmed,
+                    MismatchPolicy::Refuse => OfferState::Mismatched,
+                };
+                node.set_offer(arrival.slot.0, peer, state);
+                let path = Arc::clone(&node.path);
+                let admitted = self.peers.admitted_at(arrival.slot);
+                let checksum = admitted.and_then(|peer| peer.received.checksum_of(&path));
+                self.emit_mismatch(arrival.from, key, MismatchSource::Reported(checksum));
+                Ok(())
+            }
+        }
+    }
+
+    fn emit_mismatch(&mut self, peer: PeerId, key: NodeKey, source: MismatchSource) {
+        let Some(node) = self.nodes.get(key) else {
+            return;
+        };
+        let mismatch = MethodMismatch {
+            peer,
+            node: key,
+            path: Arc::clone(&node.path),
+            methods: node.methods.clone(),
+            source,
+        };
+        self.emit(Event::MethodMismatch(Box::new(mismatch)));
+    }
+
+    /// Checks a path of the network against limits and rules, before anything is looked up.
+    pub(crate) fn check_path(&self, path: &str) -> Result<(), Refusal> {
+        let limits = &self.config.limits;
+        if path.len() > limits.path_bytes || path.split('/').count() > limits.path_names {
+            return reject(DropReason::TooLong);
+        }
+        if !is_scene_path(path) {
+            return reject(DropReason::BadPath);
+        }
+        Ok(())
+    }
+
+    /// Tells a peer this end's number of a node, unless it was told before, and gives how far they have agreed.
+    pub(crate) fn offer_path(&mut self, slot: Slot, key: NodeKey) -> OfferState {
+        let Some(id) = self.nodes.cache_id(key) else {
+            return OfferState::None;
+        };
+        let (Some(peer), Some(node)) = (self.peers.at(slot), self.nodes.get_mut(key)) else {
+            return OfferState::None;
+        };
+        let state = node.offer(slot.0, peer);
+        if state != OfferState::None {
+            return state;
+        }
+        node.set_offer(slot.0, peer, OfferState::Offered);
+        let to = peer.id;
+        let mut out = Vec::with_capacity(39 + node.path.len());
+        SimplifyPath::new(node.checksum(), id, &node.path).encode(&mut out);
+        self.send_command(
+            Target::Peer(to),
+            (TransferMode::Reliable, 0),
+            Bytes::from(out),
+        );
+        OfferState::Offered
+    }
+}
