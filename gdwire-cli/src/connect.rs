@@ -86,19 +86,19 @@ impl Endpoint for ClientDriver {
         node: NodeKey,
         method: &str,
         arguments: &[Value],
-    ) -> Result<(), CallError> {
+    ) -> Result<usize, CallError> {
         self.client_mut().rpc(target, node, method, arguments)
     }
 
     fn send_bytes(
         &mut self,
         target: Target,
-        payload: Vec<u8>,
+        payload: &[u8],
         mode: TransferMode,
         channel: u8,
     ) -> Result<(), SendError> {
         self.client_mut()
-            .send_bytes(target, payload.into(), mode, channel)
+            .send_bytes(target, payload, mode, channel)
     }
 
     fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
@@ -118,7 +118,7 @@ impl Endpoint for ClientDriver {
     }
 
     fn stats(&self) -> Vec<(PeerId, PeerStats)> {
-        let stats = self.client().peer_stats();
+        let stats = self.client().server_stats();
         stats.map(|stats| (PeerId::SERVER, stats)).into_iter().collect()
     }
 

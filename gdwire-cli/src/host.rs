@@ -90,19 +90,19 @@ impl Endpoint for ServerDriver {
         node: NodeKey,
         method: &str,
         arguments: &[Value],
-    ) -> Result<(), CallError> {
+    ) -> Result<usize, CallError> {
         self.server_mut().rpc(target, node, method, arguments)
     }
 
     fn send_bytes(
         &mut self,
         target: Target,
-        payload: Vec<u8>,
+        payload: &[u8],
         mode: TransferMode,
         channel: u8,
     ) -> Result<(), SendError> {
         self.server_mut()
-            .send_bytes(target, payload.into(), mode, channel)
+            .send_bytes(target, payload, mode, channel)
     }
 
     fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {

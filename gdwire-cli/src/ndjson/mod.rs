@@ -30,8 +30,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) trait Endpoint {
     async fn next_event(&mut self) -> io::Result<Option<Event>>;
     fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError>;
-    fn rpc(&mut self, target: Target, node: NodeKey, method: &str, arguments: &[Value]) -> Result<(), CallError>;
-    fn send_bytes(&mut self, target: Target, payload: Vec<u8>, mode: TransferMode, channel: u8) -> Result<(), SendError>;
+    fn rpc(&mut self, target: Target, node: NodeKey, method: &str, arguments: &[Value]) -> Result<usize, CallError>;
+    fn send_bytes(&mut self, target: Target, payload: &[u8], mode: TransferMode, channel: u8) -> Result<(), SendError>;
     fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError>;
     fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError>;
     fn disconnect_peer(&mut self, peer: PeerId);
@@ -116,6 +116,7 @@ impl<E: Endpoint> Session<E> {
         let mut lines = Some(input::lines());
         let end = options.duration.map(|duration| Instant::now() + duration);
         let mut ticks = options.stats.map(interval);
+        let mut interrupt = core::pin::pin!(tokio::signal::ctrl_c());
         loop {
             tokio::select! {
                 event = self.endpoint.next_event() => match event? {
@@ -132,7 +133,7 @@ impl<E: Endpoint> Session<E> {
                 },
                 () = tick(&mut ticks) => event::stats(self.endpoint.stats().into_iter()).write()?,
                 () = until(end) => return Ok(End::Wanted("time")),
-                result = tokio::signal::ctrl_c() => {
+                result = &mut interrupt => {
                     result?;
                     return Ok(End::Wanted("interrupted"));
                 }
@@ -296,7 +297,7 @@ impl<E: Endpoint> Session<E> {
                 channel,
             } => self
                 .endpoint
-                .send_bytes(target(peer)?, payload, mode, channel)
+                .send_bytes(target(peer)?, &payload, mode, channel)
                 .map_err(|error| error.to_string())?,
             Command::Kick { peer } => match PeerId::new(peer) {
                 Some(peer) if self.endpoint.has_peer(peer) => self.endpoint.disconnect_peer(peer),
@@ -309,6 +310,13 @@ impl<E: Endpoint> Session<E> {
         }
         Ok(false)
     }
+}
+
+/// The last lines of a client that did not even start to connect.
+pub(crate) fn never_connected(reason: &str) -> io::Result<ExitCode> {
+    Line::new("connection_failed").with("reason", reason).write()?;
+    Line::new("disconnected").with("reason", reason).write()?;
+    Ok(ExitCode::FAILURE)
 }
 
 fn target(peer: i32) -> Result<Target, CommandError> {

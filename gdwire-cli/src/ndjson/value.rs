@@ -79,6 +79,7 @@ fn plain_object(dictionary: &Dictionary, depth: usize) -> Option<Json> {
         return None;
     }
     dictionary
+        .as_slice()
         .iter()
         .map(|(key, value)| match key {
             Value::String(key) => Some((key.clone(), nested(value, depth))),

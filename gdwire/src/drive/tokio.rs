@@ -167,7 +167,7 @@ impl<M: Machine> Driver<M> {
         })
     }
 
-    async fn next_event(&mut self) -> io::Result<Option<super::Event>> {
+    async fn next_event(&mut self) -> io::Result<Option<Event>> {
         loop {
             let now = self.clock.now();
             if self.machine.poll_timeout().is_some_and(|at| at <= now) {

@@ -8,7 +8,7 @@ use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats};
 use proto_core::{Handled, Instant, Transmit};
 use replication_proto::{
     AuthError, CallError, NodeConfig, NodeError, NodeKey, PeerId, Role, SendError, Session, Target,
-    TransferMode, Value,
+    TransferMode, variant::Value,
 };
 
 /// A client for unmodified Godot servers: `ENetMultiplayerPeer` and `SceneMultiplayer` in one sans-IO machine.
@@ -233,7 +233,7 @@ impl Client {
     /// Leaves at once, as Godot's `close` does: the server gets one DISCONNECT that is not repeated.
     pub fn close_now(&mut self) {
         self.close();
-        let keys: alloc::vec::Vec<_> = self.link.host.peers().collect();
+        let keys: Vec<_> = self.link.host.peers().collect();
         for key in keys {
             self.link.host.disconnect_now(key, 0);
         }

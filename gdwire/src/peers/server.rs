@@ -8,7 +8,7 @@ use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats, RequestKey};
 use proto_core::{Handled, Instant, Transmit};
 use replication_proto::{
     AuthError, CallError, NodeConfig, NodeError, NodeKey, PeerId, Role, SendError, Session, Target,
-    TransferMode, Value,
+    TransferMode, variant::Value,
 };
 
 /// A server for unmodified Godot clients: `ENetMultiplayerPeer` and `SceneMultiplayer` in one sans-IO machine.
@@ -222,7 +222,7 @@ impl Server {
     /// or until [`Server::close_now`].
     pub fn close(&mut self) {
         self.admission = NewClients::Closing;
-        let peers: alloc::vec::Vec<_> = self.link.links.ids().collect();
+        let peers: Vec<_> = self.link.links.ids().collect();
         for peer in peers {
             self.disconnect_peer(peer);
         }
@@ -231,7 +231,7 @@ impl Server {
     /// Ends the game at once, as Godot's `close` does: each client gets one DISCONNECT that is not repeated.
     pub fn close_now(&mut self) {
         self.close();
-        let keys: alloc::vec::Vec<_> = self.link.host.peers().collect();
+        let keys: Vec<_> = self.link.host.peers().collect();
         for key in keys {
             self.link.host.disconnect_now(key, 0);
         }
