@@ -73,6 +73,14 @@ pub struct NoSpace {
     pub have: usize,
 }
 
+impl NoSpace {
+    /// An error for `need` bytes where `have` are free.
+    #[must_use]
+    pub const fn new(need: usize, have: usize) -> Self {
+        Self { need, have }
+    }
+}
+
 /// Reads fields from the front of a slice and knows its offset.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {

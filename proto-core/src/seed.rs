@@ -33,10 +33,6 @@ impl SeedRng {
     }
 
     /// A number below `bound` (0 if that is 0), without bias that matters below 2^24.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the quotient is below 2^32"
-    )]
     pub fn below(&mut self, bound: u32) -> u32 {
         ((u64::from(self.next_u32()) * u64::from(bound)) >> 32) as u32
     }

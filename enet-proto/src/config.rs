@@ -1,0 +1,293 @@
+//! What a [`Host`](crate::Host) is told when it is made: [`Config`] and [`Limits`].
+
+use crate::wire::{MAXIMUM_CHANNELS, MAXIMUM_MTU_BYTES, MINIMUM_MTU_BYTES, NO_PEER_ID};
+use core::time::Duration;
+
+/// Settings of a host.
+///
+/// [`Config::new`] gives hardened defaults that every ENet and Godot peer accepts; [`Config::reference`] gives the
+/// numbers of C ENet 1.3.18, for those who compare datagrams or need its limits.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Source of all randomness: connect IDs, peer ids, session ids, the base of the wire clock.
+    pub seed: [u8; 32],
+    /// Most connections at a time, 1 to 4095.
+    pub max_peers: usize,
+    /// Most channels that a remote that connects to us gets, 1 to 255.
+    pub channel_limit: usize,
+    /// What we can receive, in bytes a second, 0 without limit.
+    pub incoming_bandwidth: u32,
+    /// What we can send, in bytes a second, 0 without limit.
+    pub outgoing_bandwidth: u32,
+    /// Largest datagram that we send, 576 to 4096 bytes; the remote may lower it.
+    pub mtu_bytes: u16,
+    /// Whether datagrams carry a CRC-32. Both ends must agree; Godot never does.
+    pub checksum: bool,
+    /// Who decides about a remote that connects.
+    pub admission: Admission,
+    /// How the numbers are chosen by which remotes address us.
+    pub peer_ids: PeerIds,
+    /// Added to the caller's clock to make the wire's 16-bit sent times; `None` draws it from the seed.
+    ///
+    /// An unknown base is what makes the echo in the last step of the handshake prove the remote's address.
+    pub clock_base: Option<Duration>,
+    /// When BANDWIDTH_LIMIT is sent to a connected peer.
+    pub bandwidth_reports: BandwidthReports,
+    /// Smallest and largest time before a reliable command is sent again.
+    pub retransmission: core::ops::RangeInclusive<Duration>,
+    /// When a connection counts as dead.
+    pub timeouts: Timeouts,
+    /// How long a link is silent before it is pinged.
+    pub ping_interval: Duration,
+    /// Bounds on what remotes can make us hold.
+    pub limits: Limits,
+}
+
+/// Who decides about a remote that connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admission {
+    /// Everybody gets in while there is room.
+    Automatic,
+    /// The application: [`Event::ConnectRequested`](crate::Event::ConnectRequested) asks it before the remote hears
+    /// anything, and [`Host::accept`](crate::Host::accept), `refuse` or `ignore` answer.
+    Deferred,
+}
+
+/// How the numbers are chosen by which remotes address us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerIds {
+    /// At random from all 4095, with random session ids: a stranger must guess 14 bits.
+    Random,
+    /// The first free number, with session ids that count up, as C ENet does.
+    Slots,
+}
+
+/// When BANDWIDTH_LIMIT is sent to a connected peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BandwidthReports {
+    /// When the peer's own value changes.
+    OnChange,
+    /// To all peers after each connect and disconnect, as C ENet does.
+    AfterEachChange,
+}
+
+/// When a connection counts as dead: ENet's `enet_peer_timeout`.
+///
+/// That is when a reliable command has gone unacknowledged for `maximum`, or for `minimum` after enough attempts that
+/// two to the power of their number less one reaches `limit`; any acknowledgement starts the count anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "ENet has these three")]
+pub struct Timeouts {
+    /// Bound on two to the power of attempts less one.
+    pub limit: u32,
+    /// Never dead before.
+    pub minimum: Duration,
+    /// Always dead after.
+    pub maximum: Duration,
+}
+
+impl Default for Timeouts {
+    /// 32, 5 s and 30 s, the defaults of ENet and Godot.
+    fn default() -> Self {
+        Self {
+            limit: 32,
+            minimum: Duration::from_secs(5),
+            maximum: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Bounds on what remotes can make a host hold. What each costs at most is in its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Connections that are not proven yet, oldest out; about 250 bytes each.
+    pub half_open: usize,
+    /// How long such a connection lives.
+    pub half_open_lifetime: Duration,
+    /// Such connections from one address (IPv6: one /64); loopback is exempt.
+    pub half_open_per_address: usize,
+    /// Connections from one address (IPv6: one /64), half-open ones included; loopback is exempt.
+    pub peers_per_address: usize,
+    /// Longest packet sent or received, in bytes.
+    pub packet_bytes: usize,
+    /// Most fragments of one packet that is received.
+    pub fragments: u32,
+    /// Packets of a peer that wait for an earlier one, in bytes, with [`Limits::OVERHEAD_BYTES`] for each.
+    pub waiting_bytes: usize,
+    /// Incomplete packets of a peer.
+    pub reassemblies: usize,
+    /// Bytes that incomplete packets of a peer hold; one packet may always be completed.
+    pub reassembly_bytes: usize,
+    /// Refusals for `waiting_bytes` without progress between them after which the peer is dropped.
+    pub refusals: u32,
+    /// Packets of a peer that are queued or unacknowledged.
+    pub send_packets: usize,
+    /// Bytes of those packets.
+    pub send_bytes: usize,
+    /// Acknowledgements that wait to be sent to a peer; 8 bytes each.
+    pub acknowledgements: usize,
+    /// Events that the application has not taken.
+    pub events: usize,
+    /// Bytes that those events hold.
+    pub event_bytes: usize,
+    /// Ended connections that are remembered, to acknowledge a repeated DISCONNECT; about 100 bytes each.
+    pub tombstones: usize,
+}
+
+impl Limits {
+    /// What a held packet is charged beside its bytes.
+    pub const OVERHEAD_BYTES: usize = 64;
+
+    /// Safe defaults: one peer holds at most about 6 MiB, a stranger some 250 bytes.
+    #[must_use]
+    pub const fn hardened() -> Self {
+        Self {
+            half_open: 128,
+            half_open_lifetime: Duration::from_secs(3),
+            half_open_per_address: 4,
+            peers_per_address: 8,
+            packet_bytes: 4 << 20,
+            fragments: 8192,
+            waiting_bytes: 1 << 20,
+            reassemblies: 64,
+            reassembly_bytes: 4 << 20,
+            refusals: 32_768,
+            send_packets: 4096,
+            send_bytes: 4 << 20,
+            acknowledgements: 1024,
+            events: 65_536,
+            event_bytes: 32 << 20,
+            tombstones: 256,
+        }
+    }
+
+    /// What C ENet allows, as far as it has a bound at all.
+    #[must_use]
+    pub const fn reference() -> Self {
+        Self {
+            half_open: 4095,
+            half_open_lifetime: Duration::from_secs(30),
+            half_open_per_address: usize::MAX,
+            peers_per_address: usize::MAX,
+            packet_bytes: 32 << 20,
+            fragments: 1 << 20,
+            waiting_bytes: 32 << 20,
+            reassemblies: 4096,
+            reassembly_bytes: 64 << 20,
+            refusals: u32::MAX,
+            send_packets: usize::MAX,
+            send_bytes: usize::MAX,
+            acknowledgements: 65_536,
+            events: usize::MAX,
+            event_bytes: usize::MAX,
+            tombstones: 4095,
+        }
+    }
+}
+
+impl Config {
+    /// Hardened defaults: 32 peers, 255 channels, MTU 1392, no bandwidth limits, no checksum.
+    #[must_use]
+    pub const fn new(seed: [u8; 32]) -> Self {
+        Self {
+            seed,
+            max_peers: 32,
+            channel_limit: MAXIMUM_CHANNELS,
+            incoming_bandwidth: 0,
+            outgoing_bandwidth: 0,
+            mtu_bytes: 1392,
+            checksum: false,
+            admission: Admission::Automatic,
+            peer_ids: PeerIds::Random,
+            clock_base: None,
+            bandwidth_reports: BandwidthReports::OnChange,
+            retransmission: Duration::from_millis(20)..=Duration::from_secs(8),
+            timeouts: Timeouts {
+                limit: 32,
+                minimum: Duration::from_secs(5),
+                maximum: Duration::from_secs(30),
+            },
+            ping_interval: Duration::from_millis(500),
+            limits: Limits::hardened(),
+        }
+    }
+
+    /// The numbers of C ENet 1.3.18.
+    #[must_use]
+    pub const fn reference(seed: [u8; 32]) -> Self {
+        Self {
+            peer_ids: PeerIds::Slots,
+            clock_base: Some(Duration::ZERO),
+            bandwidth_reports: BandwidthReports::AfterEachChange,
+            retransmission: Duration::from_millis(1)..=Duration::from_secs(3600),
+            limits: Limits::reference(),
+            ..Self::new(seed)
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        let checks = [
+            (
+                "max_peers",
+                (1..=NO_PEER_ID.into()).contains(&self.max_peers),
+            ),
+            (
+                "channel_limit",
+                (1..=MAXIMUM_CHANNELS).contains(&self.channel_limit),
+            ),
+            (
+                "mtu_bytes",
+                (MINIMUM_MTU_BYTES..=MAXIMUM_MTU_BYTES).contains(&self.mtu_bytes),
+            ),
+            (
+                "retransmission",
+                !self.retransmission.is_empty() && *self.retransmission.start() > Duration::ZERO,
+            ),
+            (
+                "timeouts",
+                self.timeouts.minimum <= self.timeouts.maximum && self.timeouts.limit > 0,
+            ),
+            ("ping_interval", self.ping_interval > Duration::ZERO),
+            (
+                "limits.half_open",
+                (1..=NO_PEER_ID.into()).contains(&limits.half_open)
+                    && limits.half_open_per_address > 0
+                    && limits.half_open_lifetime > Duration::ZERO,
+            ),
+            ("limits.peers_per_address", limits.peers_per_address > 0),
+            (
+                "limits.packet_bytes",
+                u32::try_from(limits.packet_bytes).is_ok() && limits.packet_bytes > 0,
+            ),
+            (
+                "limits.waiting_bytes",
+                limits.waiting_bytes >= usize::from(MAXIMUM_MTU_BYTES),
+            ),
+            ("limits.events", limits.events > 0 && limits.event_bytes > 0),
+            (
+                "limits.acknowledgements",
+                limits.acknowledgements >= crate::wire::COMMANDS_PER_DATAGRAM,
+            ),
+            ("limits.send_packets", limits.send_packets > 0),
+        ];
+        match checks.iter().find(|(_, good)| !good) {
+            Some(&(field, _)) => Err(ConfigError { field }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A setting is out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("config field {field} is out of range")]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// Name of the field of [`Config`].
+    pub field: &'static str,
+}

@@ -1,0 +1,592 @@
+//! The machine: [`Host`] and its five doors.
+
+mod addresses;
+mod commands;
+mod handshake;
+mod replies;
+mod routes;
+mod table;
+mod tombstones;
+
+pub use commands::PeerView;
+
+use crate::bandwidth::{self, Bandwidth};
+use crate::clock::Clock;
+use crate::config::{BandwidthReports, Config, ConfigError};
+use crate::deadline::DeadlineQueue;
+use crate::events::EventQueue;
+use crate::peer::{Ended, Peer, Received, Surroundings, TimedOut};
+use crate::stats::Stats;
+use crate::wire::{Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, checksum};
+use crate::{DisconnectReason, DropReason, Event};
+use addresses::AddressBook;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+use handshake::HalfOpenTable;
+use proto_core::{Handled, Instant, Reader, SeedRng, Transmit};
+use replies::{Farewell, Replies, Reply};
+use routes::{Route, Routes};
+use table::PeerTable;
+use tombstones::{Tombstone, Tombstones};
+
+/// An ENet host: any number of connections over one datagram socket that the caller owns.
+///
+/// # The doors
+///
+/// - [`handle_datagram`](Self::handle_datagram): for each datagram that came in.
+/// - [`handle_timeout`](Self::handle_timeout): when [`poll_timeout`](Self::poll_timeout) says so; earlier is harmless.
+/// - [`poll_transmit`](Self::poll_transmit): until it gives nothing, after anything else was called.
+/// - [`poll_event`](Self::poll_event): until it gives nothing, after anything was handled.
+/// - [`poll_timeout`](Self::poll_timeout): after all that, to know how long to wait.
+///
+/// Any order is safe; being late costs delay. Time that goes back counts as standing still.
+#[derive(Debug)]
+pub struct Host {
+    config: Config,
+    clock: Clock,
+    rng: SeedRng,
+    peers: PeerTable,
+    /// Connections in the states CONNECTED and DISCONNECT_LATER that were accepted or asked for.
+    connected: usize,
+    routes: Routes,
+    addresses: AddressBook,
+    half_open: HalfOpenTable,
+    tombstones: Tombstones,
+    replies: Replies,
+    /// Slots of peers that may have something to send.
+    ready: VecDeque<u16>,
+    deadlines: DeadlineQueue,
+    bandwidth: Bandwidth,
+    events: EventQueue,
+    stats: Stats,
+}
+
+impl Host {
+    /// The smallest buffer for [`poll_transmit`](Self::poll_transmit): a datagram of the largest MTU.
+    pub const BUFFER: usize = MAXIMUM_MTU_BYTES as usize;
+
+    /// A host without connections.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first field that is out of its range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut rng = SeedRng::new(config.seed);
+        let base_ms = match config.clock_base {
+            Some(base) => u64::try_from(base.as_millis()).unwrap_or(0),
+            None => rng.below(1 << 16).into(),
+        };
+        Ok(Self {
+            clock: Clock::new(base_ms),
+            rng,
+            peers: PeerTable::default(),
+            connected: 0,
+            routes: Routes::new(&config),
+            addresses: AddressBook::default(),
+            half_open: HalfOpenTable::default(),
+            tombstones: Tombstones::default(),
+            replies: Replies::default(),
+            ready: VecDeque::new(),
+            deadlines: DeadlineQueue::default(),
+            bandwidth: Bandwidth::default(),
+            events: EventQueue::default(),
+            stats: Stats::default(),
+            config,
+        })
+    }
+
+    #[inline]
+    fn set_time(&mut self, now: Instant) -> Instant {
+        let now = self.clock.set(now);
+        self.bandwidth.start(now);
+        now
+    }
+
+    /// Takes a datagram in that came from `from`.
+    ///
+    /// May make events, and something to transmit. [`Handled::NotMine`] is the verdict on what cannot be for this host:
+    /// it comes from an address without any connection, and is no CONNECT.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> Handled<DropReason> {
+        self.set_time(now);
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += data.len() as u64;
+        match self.route(from, data) {
+            Ok(received) => match received.dropped {
+                Some(reason) if !received.applied => Handled::Dropped(reason),
+                _ => Handled::Consumed,
+            },
+            Err(reason) => self.refuse_datagram(from, data, reason),
+        }
+    }
+
+    #[cold]
+    fn refuse_datagram(
+        &mut self,
+        from: SocketAddr,
+        data: &[u8],
+        reason: DropReason,
+    ) -> Handled<DropReason> {
+        let is_foreign = matches!(
+            reason,
+            DropReason::NotConnected
+                | DropReason::Truncated
+                | DropReason::UnknownPeer
+                | DropReason::WrongAddress
+        );
+        if is_foreign && !self.is_connect(data) && !self.addresses.knows(from) {
+            self.stats.foreign += 1;
+            return Handled::NotMine;
+        }
+        self.stats.drop(reason);
+        Handled::Dropped(reason)
+    }
+
+    /// Whether `data` starts as the datagram of a remote that connects.
+    fn is_connect(&self, data: &[u8]) -> bool {
+        let mut reader = Reader::new(data);
+        let header = Header::decode(&mut reader);
+        let at = if self.config.checksum { 4 } else { 0 };
+        matches!(header, Ok(header) if header.peer_id == NO_PEER_ID)
+            && reader.rest().get(at).is_some_and(|first| first & 0x0f == 2)
+    }
+
+    /// Finds whom a datagram is for, checks that it comes from there, and has it handled.
+    fn route(&mut self, from: SocketAddr, data: &[u8]) -> Result<Received, DropReason> {
+        if data.len() > MAXIMUM_MTU_BYTES.into() {
+            return Err(DropReason::Oversize);
+        }
+        let mut reader = Reader::new(data);
+        let header = Header::decode(&mut reader).map_err(|_| DropReason::Truncated)?;
+        if header.peer_id == NO_PEER_ID {
+            return self.on_stranger(from, data, &mut reader, header);
+        }
+        match self.routes.find(header.peer_id) {
+            Route::Peer(slot) => {
+                let peer = self.peers.at(slot).ok_or(DropReason::UnknownPeer)?;
+                let session = (peer.remote_id != NO_PEER_ID).then_some(peer.incoming_session);
+                let expected = (peer.address, session, peer.connect_id);
+                self.check(from, data, &mut reader, header, expected)?;
+                let bytes = data.len() as u64;
+                if let Some(peer) = self.peers.at_mut(slot) {
+                    peer.traffic.datagrams_received += 1;
+                    peer.traffic.bytes_received += bytes;
+                    peer.data_received += bytes;
+                }
+                Ok(self.receive(slot, &mut reader, header.sent_time))
+            }
+            Route::HalfOpen => {
+                let (address, session, connect_id) = self
+                    .half_open_identity(header.peer_id)
+                    .ok_or(DropReason::UnknownPeer)?;
+                let expected = (address, Some(session), connect_id);
+                self.check(from, data, &mut reader, header, expected)?;
+                Ok(self.on_half_open(header.peer_id, &mut reader, header.sent_time))
+            }
+            Route::Tombstone => self.on_tombstone(from, data, &mut reader, header),
+            Route::Free => Err(DropReason::UnknownPeer),
+        }
+    }
+
+    /// Checks source, session, compression and checksum of a datagram for a known number.
+    #[inline]
+    fn check(
+        &self,
+        from: SocketAddr,
+        data: &[u8],
+        reader: &mut Reader<'_>,
+        header: Header,
+        (address, session, connect_id): (SocketAddr, Option<u8>, ConnectId),
+    ) -> Result<(), DropReason> {
+        if from != address {
+            return Err(DropReason::WrongAddress);
+        }
+        if session.is_some_and(|session| session != header.session) {
+            return Err(DropReason::WrongSession);
+        }
+        self.check_content(data, reader, header, connect_id)
+    }
+
+    #[inline]
+    fn check_content(
+        &self,
+        data: &[u8],
+        reader: &mut Reader<'_>,
+        header: Header,
+        seed: ConnectId,
+    ) -> Result<(), DropReason> {
+        if header.compressed {
+            return Err(DropReason::NotCompressed);
+        }
+        if self.config.checksum {
+            let sum = reader
+                .u32_be("checksum")
+                .map_err(|_| DropReason::Truncated)?;
+            let header = &data[..header.encoded_len()];
+            if checksum(header, seed, reader.rest()) != sum {
+                return Err(DropReason::BadChecksum);
+            }
+        }
+        Ok(())
+    }
+
+    /// A datagram without a number: only CONNECT, and nothing behind it.
+    fn on_stranger(
+        &mut self,
+        from: SocketAddr,
+        data: &[u8],
+        reader: &mut Reader<'_>,
+        header: Header,
+    ) -> Result<Received, DropReason> {
+        if !addresses::is_possible(from) {
+            return Err(DropReason::BadAddress);
+        }
+        self.check_content(data, reader, header, ConnectId::default())?;
+        let connect = match Command::decode(reader) {
+            Ok(Command {
+                body: Body::Connect(connect),
+                ..
+            }) => connect,
+            Ok(_) => return Err(DropReason::NotConnected),
+            Err(_) if self.is_connect(data) => return Err(DropReason::Truncated),
+            Err(_) => return Err(DropReason::NotConnected),
+        };
+        if header.sent_time.is_none() {
+            return Err(DropReason::NoSentTime);
+        }
+        self.on_connect(from, &connect)?;
+        match reader.len() {
+            0 => {}
+            1..4 => self.stats.drop(DropReason::Trailing),
+            _ => self.stats.drop(DropReason::UnexpectedCommand),
+        }
+        Ok(Received {
+            applied: true,
+            ..Received::default()
+        })
+    }
+
+    /// A datagram for a connection that has ended: a repeated DISCONNECT is acknowledged again.
+    fn on_tombstone(
+        &mut self,
+        from: SocketAddr,
+        data: &[u8],
+        reader: &mut Reader<'_>,
+        header: Header,
+    ) -> Result<Received, DropReason> {
+        let tombstone = *self
+            .tombstones
+            .get(header.peer_id)
+            .ok_or(DropReason::UnknownPeer)?;
+        let farewell = tombstone.farewell;
+        let expected = (
+            farewell.destination,
+            Some(tombstone.incoming_session),
+            farewell.connect_id,
+        );
+        self.check(from, data, reader, header, expected)?;
+        while let Ok(command) = Command::decode(reader) {
+            let (Body::Disconnect { .. }, true, Some(sent_time)) =
+                (command.body, command.acknowledge, header.sent_time)
+            else {
+                continue;
+            };
+            if tombstone.acknowledges && command.sequence == farewell.sequence {
+                self.replies.push(Reply::Acknowledge(farewell, sent_time));
+                return Ok(Received {
+                    applied: true,
+                    ..Received::default()
+                });
+            }
+        }
+        Err(DropReason::NotConnected)
+    }
+
+    /// Has the connection in `slot` handle the commands of a datagram.
+    fn receive(&mut self, slot: u16, reader: &mut Reader<'_>, sent_time: Option<u16>) -> Received {
+        let Some(peer) = self.peers.at_mut(slot) else {
+            return Received::default();
+        };
+        let was_open = peer.state.is_open();
+        let was_limited = was_open && peer.incoming_bandwidth != 0;
+        let mut around = Surroundings {
+            config: &self.config,
+            clock: &self.clock,
+            stats: &mut self.stats,
+            events: &mut self.events,
+        };
+        let received = peer.receive(reader, sent_time, &mut around);
+        let is_open = peer.state.is_open();
+        let is_limited = is_open && peer.incoming_bandwidth != 0;
+        if was_limited != is_limited {
+            let count = &mut self.bandwidth.limited_peers;
+            *count = if is_limited { *count + 1 } else { *count - 1 };
+        }
+        if was_open != is_open {
+            self.connected = if is_open {
+                self.connected + 1
+            } else {
+                self.connected - 1
+            };
+            let id = peer.wire_id;
+            let sessions = (peer.incoming_session, peer.outgoing_session);
+            self.routes.note(id, sessions);
+            self.note_membership_change();
+        }
+        match received.ended {
+            Some(ended) => self.end_with_reply(slot, ended, sent_time),
+            None => self.mark_ready(slot),
+        }
+        received
+    }
+
+    fn end_with_reply(&mut self, slot: u16, ended: Ended, sent_time: Option<u16>) {
+        let Some(mut farewell) = self.farewell(slot, 0) else {
+            return;
+        };
+        if let (Some(sequence), Some(sent_time)) = (ended.acknowledge, sent_time) {
+            farewell.sequence = sequence;
+            self.replies.push(Reply::Acknowledge(farewell, sent_time));
+        }
+        self.end(slot, Some(ended.reason), ended.acknowledge);
+    }
+
+    /// What it takes to say a last word to the peer in `slot`.
+    fn farewell(&mut self, slot: u16, data: u32) -> Option<Farewell> {
+        let peer = self.peers.at_mut(slot)?;
+        let unknown = peer.remote_id == NO_PEER_ID;
+        Some(Farewell {
+            destination: peer.address,
+            remote_id: peer.remote_id,
+            session: if unknown { 0 } else { peer.outgoing_session },
+            connect_id: if unknown {
+                ConnectId::default()
+            } else {
+                peer.connect_id
+            },
+            sequence: peer.out.next_control_sequence(),
+            data,
+        })
+    }
+
+    /// Takes the peer in `slot` out of the table; with a `reason`, the application is told.
+    fn end(&mut self, slot: u16, reason: Option<DisconnectReason>, acknowledge: Option<u16>) {
+        let farewell = self.farewell(slot, 0);
+        let (Some(peer), Some(mut farewell)) = (self.peers.remove(slot), farewell) else {
+            return;
+        };
+        self.deadlines.remove(slot);
+        self.addresses.remove_peer(peer.address, peer.connect_id);
+        if peer.state.is_open() {
+            self.connected -= 1;
+            self.bandwidth.limited_peers -= usize::from(peer.incoming_bandwidth != 0);
+        }
+        self.note_membership_change();
+        farewell.sequence = acknowledge.unwrap_or(farewell.sequence);
+        let tombstone = Tombstone {
+            farewell,
+            incoming_session: peer.incoming_session,
+            acknowledges: acknowledge.is_some(),
+        };
+        let (now, most) = (self.clock.now(), self.config.limits.tombstones);
+        self.routes.set(peer.wire_id, Route::Tombstone);
+        if let Some(evicted) = self.tombstones.add(now, peer.wire_id, tombstone, most) {
+            self.routes.set(evicted, Route::Free);
+        }
+        if let Some(reason) = reason {
+            let peer = peer.key;
+            self.events.push(Event::Disconnected { peer, reason });
+        }
+    }
+
+    /// Notes that peers may have to be told another share of our bandwidth.
+    const fn note_membership_change(&mut self) {
+        let always = matches!(
+            self.config.bandwidth_reports,
+            BandwidthReports::AfterEachChange
+        );
+        if always || self.config.incoming_bandwidth != 0 {
+            self.bandwidth.recalculate = true;
+        }
+    }
+
+    #[inline]
+    fn mark_ready(&mut self, slot: u16) {
+        if let Some(peer) = self.peers.at_mut(slot)
+            && !peer.is_ready
+        {
+            peer.is_ready = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// Makes sure that the queue of deadlines wakes us early enough for the peer in `slot`.
+    #[inline]
+    fn arm(&mut self, slot: u16) {
+        let now = self.clock.now();
+        let Some(peer) = self.peers.at_mut(slot) else {
+            return;
+        };
+        let Some(deadline) = peer.deadline(now) else {
+            return;
+        };
+        if peer.armed.is_none_or(|armed| deadline < armed) {
+            peer.armed = Some(deadline);
+            self.deadlines.set(slot, deadline);
+        }
+    }
+
+    /// Does what time asks for: resend, ping, time out, share out bandwidth. Early calls are harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.set_time(now);
+        self.expire_half_open();
+        while let Some(id) = self.tombstones.oldest(now) {
+            self.routes.set(id, Route::Free);
+        }
+        let outgoing = self.config.outgoing_bandwidth;
+        if self
+            .bandwidth
+            .deadline(now, outgoing)
+            .is_some_and(|at| at <= now)
+        {
+            self.share_bandwidth(now);
+        }
+        while let Some((deadline, slot)) = self.deadlines.first()
+            && deadline <= now
+        {
+            self.on_deadline(slot, now);
+        }
+    }
+
+    fn on_deadline(&mut self, slot: u16, now: Instant) {
+        let Some(peer) = self.peers.at_mut(slot) else {
+            self.deadlines.remove(slot);
+            return;
+        };
+        peer.armed = None;
+        if let Err(TimedOut) = peer.on_deadline(&self.config, &self.clock) {
+            self.end(slot, Some(DisconnectReason::Timeout), None);
+            return;
+        }
+        let ping_due = peer.out.flying == 0 && peer.ping_at().is_none_or(|at| at <= now);
+        let ready = ping_due || !peer.out.lost.is_empty();
+        match peer.deadline(now) {
+            Some(deadline) => {
+                let deadline = deadline.max(now + Duration::from_micros(1));
+                peer.armed = Some(deadline);
+                self.deadlines.set(slot, deadline);
+            }
+            None => self.deadlines.remove(slot),
+        }
+        if ready {
+            self.mark_ready(slot);
+        }
+    }
+
+    fn share_bandwidth(&mut self, now: Instant) {
+        let elapsed = self.bandwidth.begin(now);
+        let limits = (
+            self.config.incoming_bandwidth,
+            self.config.outgoing_bandwidth,
+        );
+        let mut peers: Vec<&mut Peer> = self
+            .peers
+            .iter_mut()
+            .filter(|peer| peer.state.is_open())
+            .collect();
+        if peers.is_empty() {
+            return;
+        }
+        let any_limited = self.bandwidth.limited_peers > 0;
+        bandwidth::throttle(&mut peers, limits.1, any_limited, elapsed);
+        if !core::mem::take(&mut self.bandwidth.recalculate) {
+            return;
+        }
+        let tell_all = self.config.bandwidth_reports == BandwidthReports::AfterEachChange;
+        for slot in bandwidth::distribute(&mut peers, limits, tell_all) {
+            self.mark_ready(slot);
+        }
+    }
+
+    /// Writes the next datagram into `buffer`. Call it until it gives nothing.
+    ///
+    /// Peers take turns, so that a long queue of one does not hold up the others.
+    ///
+    /// # Panics
+    /// If `buffer` is shorter than [`Host::BUFFER`].
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        assert!(buffer.len() >= Self::BUFFER, "the buffer is too small");
+        self.set_time(now);
+        while let Some(reply) = self.replies.pop() {
+            if let Some((destination, bytes)) = self.write_reply(&reply, buffer) {
+                return Some(self.transmit(destination, bytes));
+            }
+        }
+        while let Some(slot) = self.ready.pop_front() {
+            let Some(peer) = self.peers.at_mut(slot) else {
+                continue;
+            };
+            peer.is_ready = false;
+            let packed = peer.write_datagram(buffer, &self.config, &self.clock, &mut self.stats);
+            let more = packed.as_ref().is_some_and(|packed| packed.more);
+            if peer.disconnect_if_drained() || more {
+                peer.is_ready = true;
+                self.ready.push_back(slot);
+            }
+            let Some(packed) = packed else {
+                continue;
+            };
+            let destination = peer.address;
+            peer.traffic.datagrams_sent += 1;
+            peer.traffic.bytes_sent += packed.bytes.len() as u64;
+            self.arm(slot);
+            return Some(self.transmit(destination, packed.bytes));
+        }
+        None
+    }
+
+    const fn transmit(
+        &mut self,
+        destination: SocketAddr,
+        bytes: core::ops::Range<usize>,
+    ) -> Transmit {
+        self.stats.datagrams_sent += 1;
+        self.stats.bytes_sent += (bytes.end - bytes.start) as u64;
+        Transmit {
+            source: None,
+            destination,
+            bytes,
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, in O(1).
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let peers = self.deadlines.first().map(|(deadline, _)| deadline);
+        let bandwidth = self
+            .bandwidth
+            .deadline(self.clock.now(), self.config.outgoing_bandwidth);
+        [
+            peers,
+            bandwidth,
+            self.half_open.deadline(),
+            self.tombstones.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next event. Call it until it gives nothing.
+    #[must_use]
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+}

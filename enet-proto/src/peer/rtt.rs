@@ -1,0 +1,248 @@
+//! Round-trip time, and the packet throttle and loss figures that follow from it (ENet: `enet_peer_throttle`).
+
+use crate::wire::VerifyConnect;
+use core::time::Duration;
+use proto_core::Instant;
+
+/// The value of the throttle at which every unreliable packet passes.
+pub(crate) const THROTTLE_SCALE: u32 = 32;
+const THROTTLE_STEP: u32 = 7;
+const LOSS_INTERVAL: Duration = Duration::from_secs(10);
+const LOSS_SCALE: u64 = 65_536;
+const MILLI: u32 = 1000;
+
+/// Smoothed round-trip time in microseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct RoundTrip {
+    pub(crate) mean: u32,
+    pub(crate) variance: u32,
+    lowest: u32,
+    highest_variance: u32,
+    last: u32,
+    last_variance: u32,
+}
+
+impl RoundTrip {
+    pub(crate) const fn new() -> Self {
+        let initial = 500 * MILLI;
+        Self {
+            mean: initial,
+            variance: 0,
+            lowest: initial,
+            highest_variance: 0,
+            last: initial,
+            last_variance: 0,
+        }
+    }
+
+    /// The time to wait for an acknowledgement: four deviations above the mean.
+    pub(crate) const fn timeout(&self) -> Duration {
+        Duration::from_micros(self.mean as u64 + 4 * self.variance as u64)
+    }
+}
+
+/// What share of unreliable packets is sent, in 32nds, steered by the remote's settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Throttle {
+    pub(crate) value: u32,
+    pub(crate) limit: u32,
+    counter: u32,
+    epoch: Option<Instant>,
+    pub(crate) acceleration: u32,
+    pub(crate) deceleration: u32,
+    pub(crate) interval_ms: u32,
+}
+
+impl Throttle {
+    pub(crate) const fn new() -> Self {
+        Self {
+            value: THROTTLE_SCALE,
+            limit: THROTTLE_SCALE,
+            counter: 0,
+            epoch: None,
+            acceleration: 2,
+            deceleration: 2,
+            interval_ms: 5000,
+        }
+    }
+
+    pub(crate) const fn configure(&mut self, terms: &VerifyConnect) {
+        self.interval_ms = terms.throttle_interval_ms;
+        self.acceleration = terms.throttle_acceleration;
+        self.deceleration = terms.throttle_deceleration;
+    }
+
+    /// Whether the next unreliable packet is sent; the drops are spread evenly.
+    #[inline]
+    pub(crate) const fn passes(&mut self) -> bool {
+        self.counter = (self.counter + THROTTLE_STEP) % THROTTLE_SCALE;
+        self.counter <= self.value
+    }
+
+    /// Applies a bound that the bandwidth management found.
+    pub(crate) fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+        self.value = self.value.min(limit);
+    }
+
+    fn adjust(&mut self, sample: u32, round_trip: &RoundTrip) {
+        if round_trip.last <= round_trip.last_variance {
+            self.value = self.limit;
+        } else if sample <= round_trip.last {
+            self.value = self.value.saturating_add(self.acceleration).min(self.limit);
+        } else if sample
+            > round_trip
+                .last
+                .saturating_add(round_trip.last_variance.saturating_mul(2))
+        {
+            self.value = self.value.saturating_sub(self.deceleration);
+        }
+    }
+}
+
+/// Takes one measurement in: an acknowledgement came `sample` after its command was sent.
+pub(crate) fn measure(
+    round_trip: &mut RoundTrip,
+    throttle: &mut Throttle,
+    now: Instant,
+    sample: Duration,
+    first: bool,
+) {
+    // A tenth of a day bounds the sums below; ENet's 16-bit echo cannot express more than 65 s anyway.
+    let sample = u32::try_from(sample.as_micros())
+        .unwrap_or(u32::MAX)
+        .clamp(1, 1 << 30);
+    if first {
+        round_trip.mean = sample;
+        round_trip.variance = (sample + MILLI) / 2;
+    } else {
+        throttle.adjust(sample, round_trip);
+        round_trip.variance -= round_trip.variance / 4;
+        let difference = sample.abs_diff(round_trip.mean);
+        round_trip.variance += difference / 4;
+        if sample >= round_trip.mean {
+            round_trip.mean += difference / 8;
+        } else {
+            round_trip.mean -= difference / 8;
+        }
+    }
+    round_trip.lowest = round_trip.lowest.min(round_trip.mean);
+    round_trip.highest_variance = round_trip.highest_variance.max(round_trip.variance);
+    let interval = Duration::from_millis(throttle.interval_ms.into());
+    let due = throttle
+        .epoch
+        .is_none_or(|epoch| now.saturating_since(epoch) >= interval);
+    if due {
+        round_trip.last = round_trip.lowest;
+        // Clocks of a millisecond make smaller deviations meaningless to the throttle.
+        round_trip.last_variance = round_trip.highest_variance.max(MILLI);
+        round_trip.lowest = round_trip.mean;
+        round_trip.highest_variance = round_trip.variance;
+        throttle.epoch = Some(now);
+    }
+}
+
+/// How many commands were sent, and how many of them again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Loss {
+    epoch: Option<Instant>,
+    pub(crate) sent: u64,
+    pub(crate) lost: u64,
+    mean: u64,
+    variance: u64,
+}
+
+impl Loss {
+    /// Ends an interval if one is over; called when a datagram is about to leave.
+    #[inline]
+    pub(crate) fn update(&mut self, now: Instant) {
+        let Some(epoch) = self.epoch else {
+            self.epoch = Some(now);
+            return;
+        };
+        if self.sent == 0 || now.saturating_since(epoch) < LOSS_INTERVAL {
+            return;
+        }
+        let loss = self.lost.min(self.sent) * LOSS_SCALE / self.sent;
+        self.variance = (3 * self.variance + loss.abs_diff(self.mean)) / 4;
+        self.mean = (7 * self.mean + loss) / 8;
+        self.epoch = Some(now);
+        self.sent = 0;
+        self.lost = 0;
+    }
+
+    /// Mean and deviation, as shares of 1.
+    #[expect(clippy::cast_precision_loss, reason = "both are at most 65,536")]
+    pub(crate) fn shares(&self) -> (f32, f32) {
+        let scale = LOSS_SCALE as f32;
+        (self.mean as f32 / scale, self.variance as f32 / scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(round_trip: &mut RoundTrip, throttle: &mut Throttle, millis: u64, first: bool) {
+        measure(
+            round_trip,
+            throttle,
+            Instant::from_millis(1),
+            Duration::from_millis(millis),
+            first,
+        );
+    }
+
+    #[test]
+    fn the_first_sample_replaces_the_guess_and_later_ones_move_it() {
+        let (mut round_trip, mut throttle) = (RoundTrip::new(), Throttle::new());
+        sample(&mut round_trip, &mut throttle, 100, true);
+        assert_eq!((round_trip.mean, round_trip.variance), (100_000, 50_500));
+        sample(&mut round_trip, &mut throttle, 20, false);
+        assert_eq!((round_trip.mean, round_trip.variance), (90_000, 57_875));
+    }
+
+    #[test]
+    fn small_changes_still_count() {
+        let (mut round_trip, mut throttle) = (RoundTrip::new(), Throttle::new());
+        sample(&mut round_trip, &mut throttle, 10, true);
+        for _ in 0..200 {
+            sample(&mut round_trip, &mut throttle, 7, false);
+        }
+        assert!(round_trip.mean < 7100, "{round_trip:?}");
+        assert!(round_trip.variance < 500, "{round_trip:?}");
+    }
+
+    #[test]
+    fn a_throttle_of_zero_still_lets_one_packet_in_32_pass() {
+        let mut throttle = Throttle::new();
+        throttle.set_limit(0);
+        let passed = (0..3200).filter(|_| throttle.passes()).count();
+        assert_eq!(passed, 100);
+        throttle.value = 32;
+        assert!((0..100).all(|_| throttle.passes()));
+    }
+
+    #[test]
+    fn extreme_settings_of_the_remote_do_not_overflow() {
+        let (mut round_trip, mut throttle) = (RoundTrip::new(), Throttle::new());
+        throttle.acceleration = u32::MAX;
+        throttle.deceleration = u32::MAX;
+        throttle.interval_ms = u32::MAX;
+        for millis in [u64::MAX / 2000, 1, 500, 0] {
+            sample(&mut round_trip, &mut throttle, millis, false);
+        }
+        assert!(throttle.value <= 32);
+    }
+
+    #[test]
+    fn loss_is_a_share_of_what_was_sent() {
+        let mut loss = Loss::default();
+        loss.update(Instant::ZERO);
+        loss.sent = 100;
+        loss.lost = 50;
+        loss.update(Instant::from_millis(10_000));
+        let (mean, _) = loss.shares();
+        assert!((mean - 0.0625).abs() < 1e-6, "{mean}");
+    }
+}

@@ -1,0 +1,144 @@
+//! What a connection does when time passes: resend, ping, give up.
+
+use super::{Peer, State};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::send::SlotState;
+use crate::wire::CONNECTION_CHANNEL;
+use core::cmp::Reverse;
+use proto_core::Instant;
+
+/// The connection is dead.
+pub(crate) struct TimedOut;
+
+impl Peer {
+    /// When a ping is due, unless something flies; at once if there was no acknowledgement yet.
+    pub(crate) fn ping_at(&self) -> Option<Instant> {
+        self.last_acknowledged.map(|last| last + self.ping_interval)
+    }
+
+    /// When something is to be done for this connection, if nothing happens before and all that waits has left.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.out.flying > 0 {
+            return Some(self.retransmit_at);
+        }
+        match self.state {
+            State::Connected => match self.ping_at() {
+                Some(at) if at > now => Some(at),
+                _ => Some(now + self.ping_interval),
+            },
+            _ => None,
+        }
+    }
+
+    /// Resends what has expired. What it queues leaves with the next datagram.
+    pub(crate) fn on_deadline(&mut self, config: &Config, clock: &Clock) -> Result<(), TimedOut> {
+        let now = clock.now();
+        if self.out.flying > 0 && self.retransmit_at <= now {
+            while let Some(&(channel, sequence)) = self.out.sent_once.front() {
+                if !self.expire(channel, sequence, config, clock)? {
+                    break;
+                }
+                self.out.sent_once.pop_front();
+            }
+            while let Some(&Reverse((deadline, channel, sequence))) = self.out.sent_again.peek() {
+                if deadline > now {
+                    break;
+                }
+                self.out.sent_again.pop();
+                self.expire(channel, sequence, config, clock)?;
+            }
+            self.find_retransmit_at();
+        }
+        Ok(())
+    }
+
+    /// Whether the entry of a command is finished with: acknowledged, or lost as of now.
+    fn expire(
+        &mut self,
+        channel: u8,
+        sequence: u16,
+        config: &Config,
+        clock: &Clock,
+    ) -> Result<bool, TimedOut> {
+        let now = clock.now();
+        let found = if channel == CONNECTION_CHANNEL {
+            self.out
+                .control
+                .find(sequence)
+                .map(|(_, flight)| (flight, 0))
+        } else {
+            let output = self.channels.output(channel);
+            output
+                .and_then(|output| output.in_flight.find(sequence))
+                .map(|(piece, flight)| (flight, piece.bytes().len()))
+        };
+        let Some((flight, bytes)) = found else {
+            return Ok(true);
+        };
+        if flight.state == SlotState::Lost {
+            return Ok(true);
+        }
+        if flight.deadline() > now {
+            return Ok(false);
+        }
+        let earliest = self
+            .earliest_timeout
+            .map_or(flight.sent, |earliest| earliest.min(flight.sent));
+        self.earliest_timeout = Some(earliest);
+        let silent = now.saturating_since(earliest);
+        let tries = flight.attempts.saturating_sub(1);
+        let often = 1_u64
+            .checked_shl(tries)
+            .is_none_or(|tries| tries >= self.timeouts.limit.into());
+        if silent >= self.timeouts.maximum || often && silent >= self.timeouts.minimum {
+            return Err(TimedOut);
+        }
+        flight.state = SlotState::Lost;
+        flight.timeout = flight
+            .timeout
+            .saturating_mul(2)
+            .min(*config.retransmission.end());
+        self.loss.lost += 1;
+        self.out.flying -= 1;
+        self.out.flying_bytes -= bytes;
+        if channel == CONNECTION_CHANNEL {
+            self.out.lost.push_front((channel, sequence));
+        } else {
+            self.out.lost.push_back((channel, sequence));
+        }
+        Ok(true)
+    }
+
+    /// Forgets acknowledged commands at the head of both lists and finds the next expiry.
+    pub(crate) fn find_retransmit_at(&mut self) {
+        let mut next = None;
+        while let Some(&(channel, sequence)) = self.out.sent_once.front() {
+            next = self.flying_deadline(channel, sequence);
+            if next.is_some() {
+                break;
+            }
+            self.out.sent_once.pop_front();
+        }
+        while let Some(&Reverse((deadline, channel, sequence))) = self.out.sent_again.peek() {
+            if self.flying_deadline(channel, sequence) == Some(deadline) {
+                next = Some(next.map_or(deadline, |next| deadline.min(next)));
+                break;
+            }
+            self.out.sent_again.pop();
+        }
+        if let Some(next) = next {
+            self.retransmit_at = next;
+        }
+    }
+
+    #[inline]
+    fn flying_deadline(&mut self, channel: u8, sequence: u16) -> Option<Instant> {
+        let flight = if channel == CONNECTION_CHANNEL {
+            self.out.control.find(sequence)?.1
+        } else {
+            self.channels.output(channel)?.in_flight.find(sequence)?.1
+        };
+        (flight.state == SlotState::Flying).then(|| flight.deadline())
+    }
+}

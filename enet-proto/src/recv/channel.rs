@@ -1,0 +1,394 @@
+//! One channel's incoming order: [`ChannelIn`] (ENet: reliable and unreliable dispatch).
+
+use super::{Held, Reassembly, Shape};
+use crate::wire::Fragment;
+use crate::{DropReason, Limits, PacketFlags};
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Sequence numbers are sorted into 16 windows by their top four bits.
+const WINDOW_SHIFT: u32 = 12;
+const WINDOWS: u16 = 16;
+/// How many windows a packet may be ahead of the last delivered one.
+const ACCEPTED_WINDOWS: u16 = 7;
+/// Beyond the accepted windows, this many count as too new; all behind these are old.
+const TOO_NEW_WINDOWS: u16 = 2;
+/// Incomplete unreliable packets of a channel, oldest out; ENet keeps two as well.
+const INCOMPLETE_UNRELIABLE: usize = 2;
+
+/// What became of a packet or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It was delivered or waits for its turn.
+    Taken,
+    /// It is of no use, but in order: the datagram goes on, and it may be acknowledged.
+    Ignored(DropReason),
+    /// It breaks a rule or limit: the rest of the datagram goes with it, without acknowledgement.
+    Refused(DropReason),
+}
+
+/// The receiving half of a channel.
+#[derive(Debug, Default)]
+pub(crate) struct ChannelIn {
+    /// Reliable commands delivered so far; the low 16 bits are the last sequence number.
+    delivered: u64,
+    /// Unreliable sequence number last delivered since then.
+    unreliable: u16,
+    /// Reliable packets that are ahead, by position in the channel.
+    waiting: BTreeMap<u64, Waiting>,
+    /// Complete unreliable packets that wait for a reliable one, by its position and their own number.
+    waiting_unreliable: BTreeMap<(u64, u16), (PacketFlags, Bytes)>,
+    incomplete_unreliable: Vec<((u64, u16), Reassembly)>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Packet(Bytes),
+    Parts(Reassembly),
+}
+
+/// How far `sequence` is ahead of `delivered`, in windows.
+const fn windows_ahead(sequence: u16, delivered: u16) -> u16 {
+    let mut window = sequence >> WINDOW_SHIFT;
+    if sequence < delivered {
+        window += WINDOWS;
+    }
+    window - (delivered >> WINDOW_SHIFT)
+}
+
+impl ChannelIn {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low bits are the number"
+    )]
+    const fn sequence(&self) -> u16 {
+        self.delivered as u16
+    }
+
+    /// Whether a reliable command of `sequence` shall be acknowledged, now that it has been handled.
+    ///
+    /// What is too new to be kept must come again; what is old was delivered, and its acknowledgement lost.
+    #[inline]
+    pub(crate) fn acknowledges(&self, sequence: u16) -> bool {
+        let ahead = windows_ahead(sequence, self.sequence());
+        !(ACCEPTED_WINDOWS..ACCEPTED_WINDOWS + TOO_NEW_WINDOWS).contains(&ahead)
+    }
+
+    /// The position of `sequence` in the channel, or why it is outside the receive window.
+    #[inline]
+    fn position(&self, sequence: u16) -> Result<u64, DropReason> {
+        let ahead = windows_ahead(sequence, self.sequence());
+        if ahead >= ACCEPTED_WINDOWS + TOO_NEW_WINDOWS {
+            return Err(DropReason::Duplicate);
+        }
+        if ahead >= ACCEPTED_WINDOWS {
+            return Err(DropReason::OutsideWindow);
+        }
+        let distance = sequence.wrapping_sub(self.sequence());
+        Ok(self.delivered + u64::from(distance))
+    }
+
+    /// SEND_RELIABLE.
+    #[inline]
+    pub(crate) fn on_reliable(
+        &mut self,
+        sequence: u16,
+        payload: &[u8],
+        (held, limits): (&mut Held, &Limits),
+        deliver: &mut impl FnMut(PacketFlags, Bytes),
+    ) -> Verdict {
+        let position = match self.position(sequence) {
+            Ok(position) => position,
+            Err(reason) => return Verdict::Ignored(reason),
+        };
+        if position == self.delivered {
+            return Verdict::Ignored(DropReason::Duplicate);
+        }
+        if position != self.delivered + 1 {
+            return self.wait_reliable(position, payload, held, limits);
+        }
+        if let Some(Waiting::Parts(_)) = self.waiting.get(&position) {
+            return Verdict::Ignored(DropReason::Duplicate);
+        }
+        deliver(PacketFlags::RELIABLE, Bytes::copy_from_slice(payload));
+        self.advance(position, held, deliver);
+        Verdict::Taken
+    }
+
+    fn wait_reliable(
+        &mut self,
+        position: u64,
+        payload: &[u8],
+        held: &mut Held,
+        limits: &Limits,
+    ) -> Verdict {
+        if self.waiting.contains_key(&position) {
+            return Verdict::Ignored(DropReason::Duplicate);
+        }
+        if !held.wait(payload.len(), limits) {
+            return Verdict::Refused(DropReason::ReceiveLimit);
+        }
+        let packet = Waiting::Packet(Bytes::copy_from_slice(payload));
+        self.waiting.insert(position, packet);
+        Verdict::Taken
+    }
+
+    /// SEND_FRAGMENT.
+    pub(crate) fn on_fragment(
+        &mut self,
+        sequence: u16,
+        part: &Fragment<'_>,
+        (held, limits): (&mut Held, &Limits),
+        deliver: &mut impl FnMut(PacketFlags, Bytes),
+    ) -> Verdict {
+        let position = match self.position(part.start_sequence) {
+            Ok(position) if position == self.delivered => {
+                return Verdict::Ignored(DropReason::Duplicate);
+            }
+            Ok(position) => position,
+            Err(reason) => return Verdict::Ignored(reason),
+        };
+        let shape = match Shape::of(part, limits) {
+            Ok(shape) => shape,
+            Err(reason) => return Verdict::Refused(reason),
+        };
+        let distance = u32::from(sequence.wrapping_sub(part.start_sequence));
+        if distance != part.number & 0xffff {
+            return Verdict::Refused(DropReason::BadFragment);
+        }
+        let waiting = match self.waiting.entry(position) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => match held.open(shape, limits) {
+                Some(reassembly) => entry.insert(Waiting::Parts(reassembly)),
+                None => return Verdict::Refused(DropReason::ReceiveLimit),
+            },
+        };
+        let Waiting::Parts(reassembly) = waiting else {
+            return Verdict::Refused(DropReason::BadFragment);
+        };
+        if reassembly.shape() != shape {
+            return Verdict::Refused(DropReason::BadFragment);
+        }
+        if reassembly.has(part.number) {
+            return Verdict::Ignored(DropReason::Duplicate);
+        }
+        if !held.add_part(reassembly, part.number, part.payload, limits) {
+            return Verdict::Refused(DropReason::ReceiveLimit);
+        }
+        if reassembly.is_complete() && position == self.delivered + 1 {
+            self.advance(self.delivered, held, deliver);
+        }
+        Verdict::Taken
+    }
+
+    /// Notes that all up to `position` is delivered, and delivers what waited for that.
+    #[inline]
+    fn advance(
+        &mut self,
+        position: u64,
+        held: &mut Held,
+        deliver: &mut impl FnMut(PacketFlags, Bytes),
+    ) {
+        self.delivered = position;
+        self.unreliable = 0;
+        if !self.waiting.is_empty() {
+            self.deliver_waiting(held, deliver);
+        }
+        if !(self.waiting_unreliable.is_empty() && self.incomplete_unreliable.is_empty()) {
+            self.deliver_waiting_unreliable(held, deliver);
+        }
+    }
+
+    fn deliver_waiting(&mut self, held: &mut Held, deliver: &mut impl FnMut(PacketFlags, Bytes)) {
+        while let Some(first) = self.waiting.first_entry() {
+            let position = *first.key();
+            if position <= self.delivered {
+                // A packet inside the range of a fragmented one: only a broken sender makes these.
+                match first.remove() {
+                    Waiting::Packet(payload) => held.release(payload.len()),
+                    Waiting::Parts(reassembly) => held.close(&reassembly),
+                }
+                continue;
+            }
+            let ready = match first.get() {
+                Waiting::Packet(_) => true,
+                Waiting::Parts(reassembly) => reassembly.is_complete(),
+            };
+            if !ready || position != self.delivered + 1 {
+                return;
+            }
+            match first.remove() {
+                Waiting::Packet(payload) => {
+                    held.release(payload.len());
+                    self.delivered = position;
+                    deliver(PacketFlags::RELIABLE, payload);
+                }
+                Waiting::Parts(reassembly) => {
+                    held.close(&reassembly);
+                    self.delivered += u64::from(reassembly.shape().count);
+                    deliver(PacketFlags::RELIABLE, reassembly.into_payload());
+                }
+            }
+        }
+    }
+
+    fn deliver_waiting_unreliable(
+        &mut self,
+        held: &mut Held,
+        deliver: &mut impl FnMut(PacketFlags, Bytes),
+    ) {
+        while let Some(first) = self.waiting_unreliable.first_entry() {
+            let &(position, number) = first.key();
+            if position > self.delivered {
+                break;
+            }
+            let (flags, payload) = first.remove();
+            held.release(payload.len());
+            if position == self.delivered {
+                self.unreliable = number;
+                deliver(flags, payload);
+            } else {
+                held.evicted += 1;
+            }
+        }
+        self.evict_incomplete(held);
+    }
+
+    /// Drops the incomplete packets that come before what has been delivered.
+    fn evict_incomplete(&mut self, held: &mut Held) {
+        let last = (self.delivered, self.unreliable);
+        self.incomplete_unreliable.retain(|(key, reassembly)| {
+            let keep = *key > last;
+            if !keep {
+                held.close(reassembly);
+                held.evicted += 1;
+            }
+            keep
+        });
+    }
+
+    /// The key of an unreliable packet that belongs behind reliable command `sequence`, if it can still be delivered.
+    #[inline]
+    fn unreliable_key(&self, sequence: u16, number: u16) -> Result<(u64, u16), DropReason> {
+        let key = match self.position(sequence) {
+            Ok(position) => (position, number),
+            Err(DropReason::Duplicate) => return Err(DropReason::Stale),
+            Err(reason) => return Err(reason),
+        };
+        if key <= (self.delivered, self.unreliable) {
+            return Err(DropReason::Stale);
+        }
+        Ok(key)
+    }
+
+    /// SEND_UNRELIABLE.
+    #[inline]
+    pub(crate) fn on_unreliable(
+        &mut self,
+        (sequence, number): (u16, u16),
+        payload: &[u8],
+        (held, limits): (&mut Held, &Limits),
+        deliver: &mut impl FnMut(PacketFlags, Bytes),
+    ) -> Verdict {
+        let key = match self.unreliable_key(sequence, number) {
+            Ok(key) => key,
+            Err(reason) => return Verdict::Ignored(reason),
+        };
+        let payload = Bytes::copy_from_slice(payload);
+        self.finish_unreliable(key, (PacketFlags::NONE, payload), (held, limits), deliver)
+    }
+
+    fn finish_unreliable(
+        &mut self,
+        key: (u64, u16),
+        (flags, payload): (PacketFlags, Bytes),
+        (held, limits): (&mut Held, &Limits),
+        deliver: &mut impl FnMut(PacketFlags, Bytes),
+    ) -> Verdict {
+        if key.0 == self.delivered {
+            self.unreliable = key.1;
+            deliver(flags, payload);
+            if !self.incomplete_unreliable.is_empty() {
+                self.evict_incomplete(held);
+            }
+            return Verdict::Taken;
+        }
+        if self.waiting_unreliable.contains_key(&key) {
+            return Verdict::Ignored(DropReason::Duplicate);
+        }
+        if !held.wait(payload.len(), limits) {
+            return Verdict::Ignored(DropReason::ReceiveLimit);
+        }
+        self.waiting_unreliable.insert(key, (flags, payload));
+        Verdict::Taken
+    }
+
+    /// SEND_UNRELIABLE_FRAGMENT.
+    pub(crate) fn on_unreliable_fragment(
+        &mut self,
+        sequence: u16,
+        part: &Fragment<'_>,
+        (held, limits): (&mut Held, &Limits),
+        deliver: &mut impl FnMut(PacketFlags, Bytes),
+    ) -> Verdict {
+        let key = match self.unreliable_key(sequence, part.start_sequence) {
+            Ok(key) => key,
+            Err(reason) => return Verdict::Ignored(reason),
+        };
+        let shape = match Shape::of(part, limits) {
+            Ok(shape) => shape,
+            Err(reason) => return Verdict::Refused(reason),
+        };
+        if self.waiting_unreliable.contains_key(&key) {
+            return Verdict::Ignored(DropReason::Duplicate);
+        }
+        let Some(index) = self.incomplete_index(key, shape, held, limits) else {
+            return Verdict::Ignored(DropReason::ReceiveLimit);
+        };
+        let (_, reassembly) = &mut self.incomplete_unreliable[index];
+        if reassembly.shape() != shape {
+            return Verdict::Refused(DropReason::BadFragment);
+        }
+        if reassembly.has(part.number) {
+            return Verdict::Ignored(DropReason::Duplicate);
+        }
+        if !held.add_part(reassembly, part.number, part.payload, limits) {
+            return Verdict::Ignored(DropReason::ReceiveLimit);
+        }
+        if !reassembly.is_complete() {
+            return Verdict::Taken;
+        }
+        let (_, reassembly) = self.incomplete_unreliable.swap_remove(index);
+        held.close(&reassembly);
+        let packet = (PacketFlags::UNRELIABLE_FRAGMENT, reassembly.into_payload());
+        self.finish_unreliable(key, packet, (held, limits), deliver)
+    }
+
+    /// Where the incomplete packet `key` is; makes room for it and opens it if it is new.
+    fn incomplete_index(
+        &mut self,
+        key: (u64, u16),
+        shape: Shape,
+        held: &mut Held,
+        limits: &Limits,
+    ) -> Option<usize> {
+        let list = &mut self.incomplete_unreliable;
+        if let Some(index) = list.iter().position(|(other, _)| *other == key) {
+            return Some(index);
+        }
+        if list.len() >= INCOMPLETE_UNRELIABLE {
+            let oldest = (0..list.len()).min_by_key(|&index| list[index].0)?;
+            let (_, reassembly) = list.swap_remove(oldest);
+            held.close(&reassembly);
+            held.evicted += 1;
+        }
+        let reassembly = held.open(shape, limits)?;
+        list.push((key, reassembly));
+        Some(list.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Reliable commands that are sent and not acknowledged: [`InFlight`].
+
+use crate::clock::Clock;
+use alloc::collections::VecDeque;
+use core::time::Duration;
+use proto_core::Instant;
+
+/// The reliable commands of one channel from the oldest that is not acknowledged to the newest that was sent.
+///
+/// Sequence numbers are consecutive, so a command is found by its distance from the oldest, in O(1).
+#[derive(Debug)]
+pub(crate) struct InFlight<T> {
+    base: u16,
+    slots: VecDeque<Slot<T>>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    item: Option<T>,
+    flight: Flight,
+}
+
+/// When a command was sent, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    pub(crate) first_sent: Instant,
+    pub(crate) sent: Instant,
+    /// How long to wait for the acknowledgement of the last attempt.
+    pub(crate) timeout: Duration,
+    pub(crate) attempts: u32,
+    pub(crate) state: SlotState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotState {
+    /// Sent, and not acknowledged.
+    Flying,
+    /// Not acknowledged in time; it waits to be sent again.
+    Lost,
+}
+
+impl Flight {
+    pub(crate) const fn new(now: Instant, timeout: Duration) -> Self {
+        Self {
+            first_sent: now,
+            sent: now,
+            timeout,
+            attempts: 1,
+            state: SlotState::Flying,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.sent + self.timeout
+    }
+
+    /// How long the acknowledgement took whose echo is `sent_time`; nothing if no attempt was made then.
+    fn sample(&self, sent_time: u16, clock: &Clock) -> Option<Duration> {
+        if sent_time == clock.wire(self.sent) {
+            return Some(clock.now().saturating_since(self.sent));
+        }
+        if sent_time == clock.wire(self.first_sent) {
+            return Some(clock.now().saturating_since(self.first_sent));
+        }
+        let first = clock.wire(self.first_sent);
+        let between = self.attempts > 2
+            && sent_time.wrapping_sub(first) < clock.wire(self.sent).wrapping_sub(first);
+        between.then(|| clock.since_wire(sent_time))
+    }
+}
+
+impl<T> InFlight<T> {
+    /// Nothing is in flight, and the first command will have number `base`.
+    pub(crate) const fn new(base: u16) -> Self {
+        Self {
+            base,
+            slots: VecDeque::new(),
+        }
+    }
+
+    /// Number of the oldest command that is not acknowledged, or of the next one.
+    pub(crate) const fn base(&self) -> u16 {
+        self.base
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, item: T, flight: Flight) {
+        self.slots.push_back(Slot {
+            item: Some(item),
+            flight,
+        });
+    }
+
+    /// The command `sequence`, unless it is acknowledged.
+    #[inline]
+    pub(crate) fn find(&mut self, sequence: u16) -> Option<(&mut T, &mut Flight)> {
+        let slot = self
+            .slots
+            .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
+        Some((slot.item.as_mut()?, &mut slot.flight))
+    }
+
+    /// Takes the command `sequence` out if `sent_time` is the time of one of its attempts.
+    #[inline]
+    pub(crate) fn acknowledge(
+        &mut self,
+        sequence: u16,
+        sent_time: u16,
+        clock: &Clock,
+    ) -> Option<(T, Flight, Duration)> {
+        let slot = self
+            .slots
+            .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
+        let sample = slot.flight.sample(sent_time, clock)?;
+        let (item, flight) = self.remove(sequence)?;
+        Some((item, flight, sample))
+    }
+
+    /// Takes the command `sequence` out.
+    #[inline]
+    pub(crate) fn remove(&mut self, sequence: u16) -> Option<(T, Flight)> {
+        let slot = self
+            .slots
+            .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
+        let item = slot.item.take()?;
+        let flight = slot.flight;
+        while self.slots.front().is_some_and(|slot| slot.item.is_none()) {
+            self.slots.pop_front();
+            self.base = self.base.wrapping_add(1);
+        }
+        Some((item, flight))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flight(millis: u64) -> Flight {
+        Flight::new(Instant::from_millis(millis), Duration::from_millis(100))
+    }
+
+    // req: HE-13
+    #[test]
+    fn only_an_echo_of_a_real_attempt_acknowledges() {
+        let mut clock = Clock::new(0);
+        clock.set(Instant::from_millis(50));
+        let mut list = InFlight::new(65_535);
+        list.push('a', flight(10));
+        list.push('b', flight(20));
+        assert!(list.acknowledge(0, 10, &clock).is_none());
+        assert!(list.acknowledge(1, 20, &clock).is_none(), "never sent");
+        assert!(list.acknowledge(65_534, 10, &clock).is_none(), "long gone");
+        let (item, _, sample) = list.acknowledge(0, 20, &clock).unwrap();
+        assert_eq!((item, sample), ('b', Duration::from_millis(30)));
+        assert!(list.acknowledge(0, 20, &clock).is_none(), "twice");
+        assert_eq!(list.base(), 65_535);
+        assert!(list.acknowledge(65_535, 10, &clock).is_some());
+        assert_eq!(list.base(), 1);
+        assert!(list.find(1).is_none());
+    }
+
+    #[test]
+    fn any_attempt_may_be_echoed() {
+        let mut clock = Clock::new(0);
+        clock.set(Instant::from_millis(1000));
+        let mut command = flight(100);
+        command.attempts = 3;
+        command.sent = Instant::from_millis(700);
+        for (echo, millis) in [(100, 900), (300, 700), (700, 300)] {
+            let sample = Duration::from_millis(millis);
+            assert_eq!(command.sample(echo, &clock), Some(sample));
+        }
+        for echo in [99, 701, 1000] {
+            assert_eq!(command.sample(echo, &clock), None);
+        }
+    }
+}

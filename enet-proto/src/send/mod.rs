@@ -1,0 +1,9 @@
+//! What goes out: queues ([`Outgoing`]), commands in flight ([`InFlight`]), and datagrams made of them.
+
+mod in_flight;
+mod pack;
+mod queue;
+
+pub(crate) use in_flight::{Flight, InFlight, SlotState};
+pub(crate) use pack::Layout;
+pub(crate) use queue::{ChannelOut, Control, Outgoing};

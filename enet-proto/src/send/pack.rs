@@ -1,0 +1,382 @@
+//! Datagrams made of what waits: which commands leave now, in which order, and around them the header.
+
+use super::{Control, Flight, SlotState};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::peer::{Peer, State};
+use crate::stats::Stats;
+use crate::wire::{
+    Body, COMMANDS_PER_DATAGRAM, CONNECTION_CHANNEL, Command, ConnectId, Header, NO_PEER_ID,
+    checksum,
+};
+use core::ops::Range;
+use core::time::Duration;
+use proto_core::Writer;
+
+const CHECKSUM_BYTES: u16 = 4;
+/// A header with its sent time; this much is set aside whether the sent time is written or not.
+const HEADER_BYTES: u16 = 4;
+/// The same as an index.
+const HEADER: usize = HEADER_BYTES as usize;
+/// SEND_FRAGMENT without its payload.
+const FRAGMENT_BYTES: u16 = 24;
+/// The receive windows of ENet: a number may be less than seven windows of 4096 ahead of the last delivered one.
+const WINDOW_SHIFT: u32 = 12;
+const WINDOWS: u16 = 16;
+const FREE_WINDOWS: u16 = 7;
+
+/// How datagrams to one peer are laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub(crate) mtu_bytes: u16,
+    pub(crate) checksum: bool,
+}
+
+impl Layout {
+    const fn checksum_bytes(self) -> u16 {
+        if self.checksum { CHECKSUM_BYTES } else { 0 }
+    }
+
+    /// Longest packet, or part of one, that fits a datagram.
+    pub(crate) const fn part_bytes(self) -> u16 {
+        self.mtu_bytes - HEADER_BYTES - FRAGMENT_BYTES - self.checksum_bytes()
+    }
+
+    /// Where commands go in a buffer, with room for the longest header in front.
+    pub(crate) fn commands(self) -> Range<usize> {
+        usize::from(HEADER_BYTES + self.checksum_bytes())..self.mtu_bytes.into()
+    }
+
+    /// Writes header and checksum in front of the commands that end at `end`; gives the range of the datagram.
+    pub(crate) fn seal(
+        self,
+        buffer: &mut [u8],
+        header: Header,
+        seed: ConnectId,
+        end: usize,
+    ) -> Range<usize> {
+        let commands = usize::from(HEADER_BYTES + self.checksum_bytes());
+        let start = HEADER - header.encoded_len();
+        // The buffer holds at least the largest datagram, see `Host::BUFFER`.
+        let _ = header.encode(&mut Writer::new(&mut buffer[start..HEADER]));
+        if self.checksum {
+            let sum = checksum(&buffer[start..HEADER], seed, &buffer[commands..end]);
+            buffer[HEADER..commands].copy_from_slice(&sum.to_be_bytes());
+        }
+        start..end
+    }
+}
+
+/// What [`Peer::write_datagram`] made.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    pub(crate) bytes: Range<usize>,
+    /// Whether something did not fit, and wants another datagram.
+    pub(crate) more: bool,
+}
+
+/// A datagram in the making.
+struct Packing<'a> {
+    writer: Writer<'a>,
+    commands: usize,
+    /// Whether a command wants to be acknowledged.
+    wants_acknowledgement: bool,
+    /// Whether something did not fit.
+    full: bool,
+}
+
+impl Packing<'_> {
+    /// Writes `command` if it fits; it fits in whole or not at all.
+    #[inline]
+    fn add(&mut self, command: &Command<'_>) -> bool {
+        if self.commands >= COMMANDS_PER_DATAGRAM
+            || self.writer.room() < command.encoded_len()
+            || command.encode(&mut self.writer).is_err()
+        {
+            self.full = true;
+            return false;
+        }
+        self.commands += 1;
+        self.wants_acknowledgement |= command.acknowledge;
+        true
+    }
+}
+
+impl Peer {
+    /// Writes the next datagram to this peer into `buffer`, or nothing if nothing may leave now.
+    pub(crate) fn write_datagram(
+        &mut self,
+        buffer: &mut [u8],
+        config: &Config,
+        clock: &Clock,
+        stats: &mut Stats,
+    ) -> Option<Packed> {
+        let now = clock.now();
+        let range = self.layout.commands();
+        let start = range.start;
+        let mut packing = Packing {
+            writer: Writer::new(&mut buffer[range]),
+            commands: 0,
+            wants_acknowledgement: false,
+            full: false,
+        };
+        self.pack_acknowledgements(&mut packing);
+        let retransmission = &config.retransmission;
+        let timeout = self
+            .round_trip
+            .timeout()
+            .clamp(*retransmission.start(), *retransmission.end());
+        let mut reliable_open = self.pack_lost(&mut packing, clock, stats);
+        while !packing.full
+            && self.pack_next(&mut packing, &mut reliable_open, timeout, (clock, stats))
+        {}
+        self.pack_ping(&mut packing, timeout, clock);
+        if packing.commands == 0 {
+            return None;
+        }
+        self.loss.update(now);
+        self.loss.sent += packing.commands as u64;
+        let header = Header {
+            peer_id: self.remote_id,
+            session: if self.remote_id == NO_PEER_ID {
+                0
+            } else {
+                self.outgoing_session
+            },
+            compressed: false,
+            sent_time: packing.wants_acknowledgement.then(|| clock.wire(now)),
+        };
+        let seed = if self.remote_id == NO_PEER_ID {
+            ConnectId::default()
+        } else {
+            self.connect_id
+        };
+        let (end, more) = (start + packing.writer.at(), packing.full);
+        let bytes = self.layout.seal(buffer, header, seed, end);
+        Some(Packed { bytes, more })
+    }
+
+    fn pack_acknowledgements(&mut self, packing: &mut Packing<'_>) {
+        while let Some(acknowledgement) = self.out.acknowledgements.front() {
+            let command = Command {
+                acknowledge: false,
+                unsequenced: false,
+                channel: acknowledgement.channel,
+                sequence: acknowledgement.sequence,
+                body: Body::Acknowledge {
+                    sequence: acknowledgement.sequence,
+                    sent_time: acknowledgement.sent_time,
+                },
+            };
+            if !packing.add(&command) {
+                return;
+            }
+            self.data_sent += command.encoded_len() as u64;
+            self.out.acknowledgements.pop_front();
+        }
+    }
+
+    /// Whether `bytes` more of reliable packets may fly.
+    #[inline]
+    fn window_allows(&self, bytes: usize) -> bool {
+        let window = u64::from(self.throttle.value) * u64::from(self.window_bytes) / 32;
+        let most = window.max(self.layout.mtu_bytes.into());
+        (self.out.flying_bytes + bytes) as u64 <= most
+    }
+
+    /// Sends lost commands again; false if the byte window closed.
+    #[inline]
+    fn pack_lost(&mut self, packing: &mut Packing<'_>, clock: &Clock, stats: &mut Stats) -> bool {
+        while let Some(&(channel, sequence)) = self.out.lost.front() {
+            let window = u64::from(self.throttle.value) * u64::from(self.window_bytes) / 32;
+            let most = window.max(self.layout.mtu_bytes.into());
+            let room = most.saturating_sub(self.out.flying_bytes as u64);
+            let (flight, bytes) = if channel == CONNECTION_CHANNEL {
+                match self.out.control.find(sequence) {
+                    Some((control, flight)) if flight.state == SlotState::Lost => {
+                        if !packing.add(&control.command(sequence)) {
+                            return true;
+                        }
+                        (flight, 0)
+                    }
+                    _ => {
+                        self.out.lost.pop_front();
+                        continue;
+                    }
+                }
+            } else {
+                let found = self
+                    .channels
+                    .output(channel)
+                    .and_then(|out| out.in_flight.find(sequence));
+                match found {
+                    Some((piece, flight)) if flight.state == SlotState::Lost => {
+                        let bytes = piece.bytes().len();
+                        if bytes as u64 > room {
+                            return false;
+                        }
+                        if !packing.add(&piece.command(channel, sequence)) {
+                            return true;
+                        }
+                        (flight, bytes)
+                    }
+                    _ => {
+                        self.out.lost.pop_front();
+                        continue;
+                    }
+                }
+            };
+            flight.state = SlotState::Flying;
+            flight.sent = clock.now();
+            flight.attempts = flight.attempts.saturating_add(1);
+            let deadline = flight.deadline();
+            self.out.lost.pop_front();
+            if self.out.flying == 0 || deadline < self.retransmit_at {
+                self.retransmit_at = deadline;
+            }
+            self.out.flying += 1;
+            self.out.flying_bytes += bytes;
+            self.out
+                .sent_again
+                .push(core::cmp::Reverse((deadline, channel, sequence)));
+            stats.retransmissions += 1;
+        }
+        true
+    }
+
+    /// Packs whichever waits longer of the reliable and the other queue; false if nothing more can leave.
+    #[inline]
+    fn pack_next(
+        &mut self,
+        packing: &mut Packing<'_>,
+        reliable_open: &mut bool,
+        timeout: Duration,
+        (clock, stats): (&Clock, &mut Stats),
+    ) -> bool {
+        let other = self.out.other.front().map(|(order, _)| *order);
+        let reliable = self.out.reliable.front().map(|packet| packet.order);
+        match (reliable, other) {
+            (Some(reliable), other)
+                if *reliable_open && other.is_none_or(|other| reliable < other) =>
+            {
+                *reliable_open = self.pack_reliable(packing, timeout, clock);
+                true
+            }
+            (_, Some(_)) => {
+                self.pack_other(packing, timeout, clock, stats);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Packs the next reliable piece; false if a window is closed and no more of them may leave.
+    #[inline]
+    fn pack_reliable(
+        &mut self,
+        packing: &mut Packing<'_>,
+        timeout: Duration,
+        clock: &Clock,
+    ) -> bool {
+        let Some(packet) = self.out.reliable.front() else {
+            return false;
+        };
+        let (channel, sequence) = (packet.channel, packet.sequence);
+        let bytes = packet.next().bytes().len();
+        if !self.window_allows(bytes) {
+            return false;
+        }
+        let Some(output) = self.channels.output(channel) else {
+            return false;
+        };
+        let last_acknowledged = output.in_flight.base().wrapping_sub(1);
+        let ahead =
+            (sequence >> WINDOW_SHIFT).wrapping_sub(last_acknowledged >> WINDOW_SHIFT) % WINDOWS;
+        if ahead >= FREE_WINDOWS {
+            return false;
+        }
+        if !packing.add(&packet.next().command(channel, sequence)) {
+            return true;
+        }
+        let Some(piece) = self.out.take_reliable_piece() else {
+            return false;
+        };
+        output
+            .in_flight
+            .push(piece, Flight::new(clock.now(), timeout));
+        self.note_sent(channel, sequence, clock.now() + timeout);
+        self.out.flying_bytes += bytes;
+        true
+    }
+
+    #[inline]
+    fn note_sent(&mut self, channel: u8, sequence: u16, deadline: proto_core::Instant) {
+        if self.out.flying == 0 {
+            self.retransmit_at = deadline;
+        }
+        self.out.flying += 1;
+        self.out.sent_once.push_back((channel, sequence));
+    }
+
+    #[inline]
+    fn pack_other(
+        &mut self,
+        packing: &mut Packing<'_>,
+        timeout: Duration,
+        clock: &Clock,
+        stats: &mut Stats,
+    ) {
+        let Some((_, other)) = self.out.other.front() else {
+            return;
+        };
+        let command = other.command();
+        if packing.commands >= COMMANDS_PER_DATAGRAM
+            || packing.writer.room() < command.encoded_len()
+        {
+            packing.full = true;
+            return;
+        }
+        if other.is_throttled() && !self.throttle.passes() {
+            stats.throttled += 1;
+            self.out.drop_other();
+            return;
+        }
+        if !packing.add(&command) {
+            return;
+        }
+        if let Some((sequence, control)) = self.out.finish_other() {
+            self.out
+                .control
+                .push(control, Flight::new(clock.now(), timeout));
+            self.note_sent(CONNECTION_CHANNEL, sequence, clock.now() + timeout);
+        }
+    }
+
+    /// Adds a ping where nothing else would show whether the remote is alive.
+    fn pack_ping(&mut self, packing: &mut Packing<'_>, timeout: Duration, clock: &Clock) {
+        let ping = Body::Ping;
+        if self.out.flying > 0
+            || self.state != State::Connected
+            || packing.commands >= COMMANDS_PER_DATAGRAM
+            || packing.writer.room() < ping.fixed_len()
+            || self.ping_at().is_some_and(|at| clock.now() < at)
+        {
+            return;
+        }
+        let sequence = self.out.next_control_sequence();
+        if !packing.add(&Command::connection(sequence, ping)) {
+            return;
+        }
+        self.data_sent += ping.fixed_len() as u64;
+        self.out
+            .control
+            .push(Control::Ping, Flight::new(clock.now(), timeout));
+        self.note_sent(CONNECTION_CHANNEL, sequence, clock.now() + timeout);
+    }
+
+    /// Drops everything that waits, as a disconnect does.
+    pub(crate) fn clear_queues(&mut self) {
+        self.out.clear();
+        self.channels.clear_output();
+    }
+}
