@@ -1,0 +1,1 @@
+//! What the tests against C ENet and the Godot engine share.
