@@ -97,8 +97,7 @@ impl Endpoint for ClientDriver {
         mode: TransferMode,
         channel: u8,
     ) -> Result<(), SendError> {
-        self.client_mut()
-            .send_bytes(target, payload, mode, channel)
+        self.client_mut().send_bytes(target, payload, mode, channel)
     }
 
     fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
@@ -119,7 +118,10 @@ impl Endpoint for ClientDriver {
 
     fn stats(&self) -> Vec<(PeerId, PeerStats)> {
         let stats = self.client().server_stats();
-        stats.map(|stats| (PeerId::SERVER, stats)).into_iter().collect()
+        stats
+            .map(|stats| (PeerId::SERVER, stats))
+            .into_iter()
+            .collect()
     }
 
     fn close(&mut self) {

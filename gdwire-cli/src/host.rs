@@ -101,8 +101,7 @@ impl Endpoint for ServerDriver {
         mode: TransferMode,
         channel: u8,
     ) -> Result<(), SendError> {
-        self.server_mut()
-            .send_bytes(target, payload, mode, channel)
+        self.server_mut().send_bytes(target, payload, mode, channel)
     }
 
     fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {

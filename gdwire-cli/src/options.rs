@@ -69,14 +69,18 @@ impl FromStr for RpcOption {
         let mut parts = text.split(':');
         let mut next = || parts.next().filter(|part| !part.is_empty());
         let (Some(node), Some(method)) = (next(), next()) else {
-            return Err("expected NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]]".to_owned().into());
+            return Err("expected NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]]"
+                .to_owned()
+                .into());
         };
         let mode = match next() {
             None | Some("any_peer") => RpcMode::AnyPeer,
             Some("authority") => RpcMode::Authority,
             Some("disabled") => RpcMode::Disabled,
             Some(other) => {
-                return Err(format!("mode {other:?}: expected any_peer, authority or disabled").into());
+                return Err(
+                    format!("mode {other:?}: expected any_peer, authority or disabled").into(),
+                );
             }
         };
         let transfer = match next() {
@@ -109,7 +113,11 @@ impl FromStr for Hex {
         if !text.len().is_multiple_of(2) {
             return Err("an odd number of hexadecimal digits".to_owned().into());
         }
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         text.as_bytes()
             .chunks_exact(2)
             .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
@@ -178,12 +186,18 @@ mod tests {
     #[test]
     fn an_rpc_option_has_godot_defaults_but_is_open_to_any_peer() {
         let short: RpcOption = "/root/Main:hello".parse().unwrap();
-        assert_eq!((short.node.as_str(), short.method.as_str()), ("Main", "hello"));
+        assert_eq!(
+            (short.node.as_str(), short.method.as_str()),
+            ("Main", "hello")
+        );
         assert_eq!(short.mode, RpcMode::AnyPeer);
         assert_eq!((short.transfer, short.channel), (TransferMode::Reliable, 0));
         let long: RpcOption = "A/B:m:authority:unreliable_ordered:3".parse().unwrap();
         assert_eq!(long.mode, RpcMode::Authority);
-        assert_eq!((long.transfer, long.channel), (TransferMode::UnreliableOrdered, 3));
+        assert_eq!(
+            (long.transfer, long.channel),
+            (TransferMode::UnreliableOrdered, 3)
+        );
     }
 
     #[test]

@@ -46,7 +46,9 @@ impl FromStr for EnetUrl {
         match scheme {
             "enet" => {}
             "ws" | "wss" | "noray" | "relay" | "webrtc+ws" => {
-                return wrong(format!("this version does not speak {scheme}:// yet, only enet://"));
+                return wrong(format!(
+                    "this version does not speak {scheme}:// yet, only enet://"
+                ));
             }
             _ => return wrong(format!("unknown scheme {scheme}://, expected enet://")),
         }
@@ -96,7 +98,9 @@ impl EnetUrl {
             "compress" if value == "none" => {}
             "compress" => match value {
                 "range-coder" | "fastlz" | "zlib" | "zstd" => {
-                    return wrong(format!("compress={value}: this version has no compression yet"));
+                    return wrong(format!(
+                        "compress={value}: this version has no compression yet"
+                    ));
                 }
                 _ => {
                     return wrong(format!(
@@ -116,9 +120,11 @@ impl EnetUrl {
 }
 
 fn bytes_per_second(key: &str, value: &str) -> Result<u32, UrlError> {
-    value
-        .parse()
-        .map_err(|_| UrlError(format!("{key}={value}: expected bytes per second, 0 for no limit")))
+    value.parse().map_err(|_| {
+        UrlError(format!(
+            "{key}={value}: expected bytes per second, 0 for no limit"
+        ))
+    })
 }
 
 fn switch(key: &str, value: &str) -> Result<bool, UrlError> {

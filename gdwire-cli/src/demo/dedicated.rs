@@ -39,7 +39,10 @@ pub(super) async fn play(options: &DemoOptions) -> io::Result<Outcome> {
     let outcome = referee.outcome(problem.map(|error| error.to_string()));
     referee.end().await?;
     // Those who do not leave by themselves are stopped when they are dropped.
-    let _ = tokio::time::timeout(FAREWELL, async { while players.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(FAREWELL, async {
+        while players.join_next().await.is_some() {}
+    })
+    .await;
     Ok(outcome)
 }
 
@@ -145,7 +148,12 @@ impl Referee {
     }
 
     fn outcome(&self, problem: Option<String>) -> Outcome {
-        let delivered = self.reports.values().map(|report| report.calls()).sum::<usize>() + self.calls;
+        let delivered = self
+            .reports
+            .values()
+            .map(|report| report.calls())
+            .sum::<usize>()
+            + self.calls;
         let missing = || format!("{delivered} of {} calls arrived", game::CALLS);
         let stats = self.driver.server().enet().stats();
         Outcome {
@@ -167,7 +175,9 @@ impl Referee {
             Ok(())
         };
         // A player that hangs does not hold up the demo.
-        tokio::time::timeout(FAREWELL, drained).await.unwrap_or(Ok(()))
+        tokio::time::timeout(FAREWELL, drained)
+            .await
+            .unwrap_or(Ok(()))
     }
 }
 

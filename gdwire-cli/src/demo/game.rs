@@ -10,16 +10,30 @@ pub(super) const PLAYERS: usize = 2;
 /// Steps that each of them takes.
 pub(super) const STEPS: usize = 30;
 /// Calls that arrive in a perfect game, at the server and at the players.
-pub(super) const CALLS: usize = PLAYERS * (STEPS + 1) + PLAYERS * (1 + PLAYERS * STEPS + (PLAYERS - 1));
+pub(super) const CALLS: usize =
+    PLAYERS * (STEPS + 1) + PLAYERS * (1 + PLAYERS * STEPS + (PLAYERS - 1));
 
 /// The one node of the game, as `project/arena.gd` declares it.
 pub(super) fn arena() -> NodeConfig {
     let vector = Some(ValueType::Vector2);
     let int = Some(ValueType::Int);
     NodeConfig::new("Arena")
-        .rpc(RpcConfig::new("cheer").any_peer().channel(2).argument_types([Some(ValueType::String)]))
-        .rpc(RpcConfig::new("moved").channel(1).argument_types([int, vector]))
-        .rpc(RpcConfig::new("report").any_peer().argument_types([int, int, int]))
+        .rpc(
+            RpcConfig::new("cheer")
+                .any_peer()
+                .channel(2)
+                .argument_types([Some(ValueType::String)]),
+        )
+        .rpc(
+            RpcConfig::new("moved")
+                .channel(1)
+                .argument_types([int, vector]),
+        )
+        .rpc(
+            RpcConfig::new("report")
+                .any_peer()
+                .argument_types([int, int, int]),
+        )
         .rpc(RpcConfig::new("start").argument_types([int]))
         .rpc(RpcConfig::new("steer").any_peer().argument_types([vector]))
 }
@@ -77,6 +91,9 @@ mod tests {
         let arguments = report.to_arguments();
         assert_eq!(PlayerReport::from_arguments(&arguments), Some(report));
         assert_eq!(PlayerReport::from_arguments(&arguments[1..]), None);
-        assert_eq!(PlayerReport::from_arguments(&[Value::Int(-1), Value::Int(0), Value::Int(0)]), None);
+        assert_eq!(
+            PlayerReport::from_arguments(&[Value::Int(-1), Value::Int(0), Value::Int(0)]),
+            None
+        );
     }
 }

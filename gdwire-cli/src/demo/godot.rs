@@ -32,7 +32,12 @@ impl Project {
     }
 
     /// Runs one player until the server ends the game; what the engine prints is in the error of a failure.
-    pub(super) async fn play(&self, godot: &Path, server: SocketAddr, steps: usize) -> io::Result<()> {
+    pub(super) async fn play(
+        &self,
+        godot: &Path,
+        server: SocketAddr,
+        steps: usize,
+    ) -> io::Result<()> {
         let mut child = Command::new(godot)
             .arg("--headless")
             .arg("--path")

@@ -79,7 +79,8 @@ pub(crate) async fn run(options: DemoOptions) -> io::Result<ExitCode> {
 }
 
 fn to_json(outcome: &Outcome) -> Json {
-    let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1000.0);
+    let millis =
+        |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1000.0);
     json!({
         "topology": outcome.topology,
         "path": outcome.path,
@@ -97,7 +98,17 @@ fn to_json(outcome: &Outcome) -> Json {
 
 /// One row per topology, columns as wide as their widest cell.
 fn write_table(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
-    let heads = ["topology", "path", "first RPC", "round trip", "bytes", "spawns", "syncs", "RPCs", "verdict"];
+    let heads = [
+        "topology",
+        "path",
+        "first RPC",
+        "round trip",
+        "bytes",
+        "spawns",
+        "syncs",
+        "RPCs",
+        "verdict",
+    ];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(outcomes.iter().map(|outcome| {
         [
@@ -113,7 +124,10 @@ fn write_table(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
         ]
     }));
     let widths: [usize; 9] = core::array::from_fn(|column| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
     });
     for row in &rows {
         let cells: Vec<String> = row

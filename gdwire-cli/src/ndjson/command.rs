@@ -48,7 +48,8 @@ impl From<String> for CommandError {
 impl Command {
     /// Reads one line.
     pub(crate) fn parse(line: &str) -> Result<Self, CommandError> {
-        let json: Json = serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
+        let json: Json =
+            serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
         let Json::Object(map) = json else {
             return Err("expected an object".to_owned().into());
         };
@@ -168,7 +169,9 @@ mod tests {
     #[test]
     fn commands_are_read_with_their_defaults() {
         assert_eq!(
-            Command::parse(r#"{"do":"rpc","peer":-3,"node":"/root/Main","method":"m","args":[1,2.0]}"#),
+            Command::parse(
+                r#"{"do":"rpc","peer":-3,"node":"/root/Main","method":"m","args":[1,2.0]}"#
+            ),
             Ok(Command::Rpc {
                 peer: -3,
                 node: "Main".into(),
@@ -200,8 +203,16 @@ mod tests {
             (r#"{"do":"kick","peer":"x"}"#, "command", "peer"),
             (r#"{"do":"kick","peer":2,"why":1}"#, "command", "why"),
             (r#"{"do":"send","peer":0,"hex":"0"}"#, "command", "hex"),
-            (r#"{"do":"send","peer":0,"hex":"","channel":300}"#, "command", "channel"),
-            (r#"{"do":"rpc","peer":0,"node":"N","method":"m","args":[{"gd":"?"}]}"#, "command", "args[0]"),
+            (
+                r#"{"do":"send","peer":0,"hex":"","channel":300}"#,
+                "command",
+                "channel",
+            ),
+            (
+                r#"{"do":"rpc","peer":0,"node":"N","method":"m","args":[{"gd":"?"}]}"#,
+                "command",
+                "args[0]",
+            ),
             (r#"{"do":"spawn","scene":"x"}"#, "unsupported", "spawn"),
         ] {
             let error = Command::parse(line).unwrap_err();

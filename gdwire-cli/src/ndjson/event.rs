@@ -66,11 +66,15 @@ pub(crate) fn packet(peer: PeerId, payload: &[u8], mode: TransferMode, channel: 
 }
 
 pub(crate) fn error(kind: &str, message: impl Into<Json>) -> Line {
-    Line::new("error").with("kind", kind).with("message", message)
+    Line::new("error")
+        .with("kind", kind)
+        .with("message", message)
 }
 
 pub(crate) fn stats(peers: impl Iterator<Item = (PeerId, PeerStats)>) -> Line {
-    let peers: Vec<Json> = peers.map(|(peer, stats)| peer_stats(peer, &stats)).collect();
+    let peers: Vec<Json> = peers
+        .map(|(peer, stats)| peer_stats(peer, &stats))
+        .collect();
     Line::new("stats").with("peers", peers)
 }
 

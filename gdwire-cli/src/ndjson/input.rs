@@ -41,7 +41,10 @@ pub(crate) fn lines() -> mpsc::Receiver<Line> {
 }
 
 /// The next line without its end, or `None` at the end of the input; what exceeds `limit` bytes is skipped.
-fn read_line(input: &mut impl BufRead, limit: u64) -> io::Result<Option<Result<String, LineError>>> {
+fn read_line(
+    input: &mut impl BufRead,
+    limit: u64,
+) -> io::Result<Option<Result<String, LineError>>> {
     let mut bytes = Vec::new();
     if input.take(limit + 1).read_until(b'\n', &mut bytes)? == 0 {
         return Ok(None);
@@ -52,7 +55,9 @@ fn read_line(input: &mut impl BufRead, limit: u64) -> io::Result<Option<Result<S
         input.skip_until(b'\n')?;
         return Ok(Some(Err(LineError::TooLong)));
     }
-    Ok(Some(String::from_utf8(bytes).map_err(|_| LineError::NotUtf8)))
+    Ok(Some(
+        String::from_utf8(bytes).map_err(|_| LineError::NotUtf8),
+    ))
 }
 
 #[cfg(test)]

@@ -30,8 +30,20 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) trait Endpoint {
     async fn next_event(&mut self) -> io::Result<Option<Event>>;
     fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError>;
-    fn rpc(&mut self, target: Target, node: NodeKey, method: &str, arguments: &[Value]) -> Result<usize, CallError>;
-    fn send_bytes(&mut self, target: Target, payload: &[u8], mode: TransferMode, channel: u8) -> Result<(), SendError>;
+    fn rpc(
+        &mut self,
+        target: Target,
+        node: NodeKey,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<usize, CallError>;
+    fn send_bytes(
+        &mut self,
+        target: Target,
+        payload: &[u8],
+        mode: TransferMode,
+        channel: u8,
+    ) -> Result<(), SendError>;
     fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError>;
     fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError>;
     fn disconnect_peer(&mut self, peer: PeerId);
@@ -103,10 +115,12 @@ impl<E: Endpoint> Session<E> {
             nodes.insert(&rpc.node, node.rpc(method));
         }
         for (path, node) in nodes {
-            let key = self
-                .endpoint
-                .add_node(node)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("--rpc {path}: {error}")))?;
+            let key = self.endpoint.add_node(node).map_err(|error| {
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("--rpc {path}: {error}"),
+                )
+            })?;
             self.nodes.insert(path.to_owned(), key);
         }
         Ok(())
@@ -174,7 +188,9 @@ impl<E: Endpoint> Session<E> {
                     DisconnectReason::Remote => "refused",
                     other => event::reason_name(other),
                 };
-                Line::new("connection_failed").with("reason", word).write()?;
+                Line::new("connection_failed")
+                    .with("reason", word)
+                    .write()?;
                 return Ok(Some(End::Failed(reason)));
             }
             Event::Disconnected { reason } => return Ok(Some(End::Over(reason))),
@@ -226,7 +242,10 @@ impl<E: Endpoint> Session<E> {
 
     /// A client shows its token at once; a host waits for the peer's.
     fn on_authenticating(&mut self, peer: PeerId) -> io::Result<()> {
-        Line::new("authenticating").peer(peer).with("hex", "").write()?;
+        Line::new("authenticating")
+            .peer(peer)
+            .with("hex", "")
+            .write()?;
         let (Some(token), false) = (&self.token, self.endpoint.is_host()) else {
             return Ok(());
         };
@@ -243,11 +262,17 @@ impl<E: Endpoint> Session<E> {
     fn on_credential(&mut self, peer: PeerId, data: &[u8]) -> io::Result<()> {
         let hex = to_hex(data);
         self.credentials.insert(peer, hex.clone());
-        Line::new("authenticating").peer(peer).with("hex", hex).write()?;
+        Line::new("authenticating")
+            .peer(peer)
+            .with("hex", hex)
+            .write()?;
         if !self.endpoint.is_host() {
             return Ok(());
         }
-        let is_right = self.token.as_ref().is_some_and(|token| is_equal(&token.0, data));
+        let is_right = self
+            .token
+            .as_ref()
+            .is_some_and(|token| is_equal(&token.0, data));
         if !is_right {
             self.endpoint.disconnect_peer(peer);
             return Ok(());
@@ -314,7 +339,9 @@ impl<E: Endpoint> Session<E> {
 
 /// The last lines of a client that did not even start to connect.
 pub(crate) fn never_connected(reason: &str) -> io::Result<ExitCode> {
-    Line::new("connection_failed").with("reason", reason).write()?;
+    Line::new("connection_failed")
+        .with("reason", reason)
+        .write()?;
     Line::new("disconnected").with("reason", reason).write()?;
     Ok(ExitCode::FAILURE)
 }

@@ -38,8 +38,9 @@ pub(crate) fn from_json(json: &Json) -> Result<Value, ValueError> {
             Value::Array(elements)
         }
         Json::Object(map) => match map.get(GD) {
-            Some(Json::String(text)) if map.len() == 1 => text::from_text(text)
-                .map_err(|error| ValueError(format!("{GD}: {error}")))?,
+            Some(Json::String(text)) if map.len() == 1 => {
+                text::from_text(text).map_err(|error| ValueError(format!("{GD}: {error}")))?
+            }
             _ => from_object(map)?,
         },
     })
@@ -54,9 +55,9 @@ fn plain(value: &Value, depth: usize) -> Option<Json> {
         // `None` for NaN and the infinities; others are always written with a point or an exponent.
         Value::Float(number) => Number::from_f64(*number).map(Json::Number),
         Value::String(text) => Some(Json::String(text.clone())),
-        Value::Array(array) if array.element_type().is_none() && depth < DEPTH => Some(Json::Array(
-            array.iter().map(|value| nested(value, depth)).collect(),
-        )),
+        Value::Array(array) if array.element_type().is_none() && depth < DEPTH => Some(
+            Json::Array(array.iter().map(|value| nested(value, depth)).collect()),
+        ),
         Value::Dictionary(dictionary) if depth < DEPTH => plain_object(dictionary, depth),
         _ => None,
     }
@@ -95,7 +96,9 @@ fn from_number(number: &Number) -> Result<Value, ValueError> {
     }
     match number.as_f64() {
         Some(float) if !number.is_u64() => Ok(Value::Float(float)),
-        _ => Err(ValueError(format!("{number} does not fit into 64 bits with a sign"))),
+        _ => Err(ValueError(format!(
+            "{number} does not fit into 64 bits with a sign"
+        ))),
     }
 }
 

@@ -100,7 +100,11 @@ impl EnetSession {
 
     /// A connection is there and belongs to `id`.
     pub(super) fn on_connected(&mut self, key: PeerKey, id: PeerId) {
-        if !self.session.handle_peer_connected(self.now, id).is_accepted() {
+        if !self
+            .session
+            .handle_peer_connected(self.now, id)
+            .is_accepted()
+        {
             self.host.disconnect_now(key, 0);
             return;
         }

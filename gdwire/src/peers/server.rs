@@ -311,8 +311,8 @@ impl Server {
 
     /// Judges a client before it hears anything.
     fn on_connect_requested(&mut self, request: RequestKey, address: SocketAddr, data: u32) {
-        // An answer to a request that has expired meanwhile has no effect.
-        let answered = match self.judge(data) {
+        // A request that has expired meanwhile needs no answer.
+        let _ = match self.judge(data) {
             Ok(_) => self.link.host.accept(self.link.now, request),
             Err(reason) => {
                 self.on_refused(address, data, reason);
@@ -322,7 +322,6 @@ impl Server {
                 }
             }
         };
-        drop(answered);
     }
 
     /// A handshake is complete; somebody may have been faster with the same id.

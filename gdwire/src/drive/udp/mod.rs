@@ -81,10 +81,7 @@ impl Batches {
         for<'a> UdpSockRef<'a>: From<&'a S>,
     {
         loop {
-            let Some(batch) = self
-                .outbox
-                .fill(self.state.max_gso_segments(), &mut poll)
-            else {
+            let Some(batch) = self.outbox.fill(self.state.max_gso_segments(), &mut poll) else {
                 return Sent::All;
             };
             let transmit = quinn_udp::Transmit {
@@ -173,21 +170,29 @@ mod tests {
         let mut inn = Batches::new(&receiver, 4100).unwrap();
         let mut lengths = [900, 900, 900, 100, 1200, 8].into_iter();
 
-        let sent = out.send(&sender, |call| call(), |buffer| {
-            let length = lengths.next()?;
-            buffer[..length].fill(u8::try_from(length % 251).unwrap());
-            Some(Transmit {
-                source: None,
-                destination,
-                bytes: 0..length,
-            })
-        });
+        let sent = out.send(
+            &sender,
+            |call| call(),
+            |buffer| {
+                let length = lengths.next()?;
+                buffer[..length].fill(u8::try_from(length % 251).unwrap());
+                Some(Transmit {
+                    source: None,
+                    destination,
+                    bytes: 0..length,
+                })
+            },
+        );
 
         assert_eq!(sent, Sent::All);
         let mut arrived = Vec::new();
         while let Ok(_count) = inn.receive(&receiver, |from, bytes| {
             assert_eq!(from, sender.local_addr().unwrap());
-            assert!(bytes.iter().all(|&byte| usize::from(byte) == bytes.len() % 251));
+            assert!(
+                bytes
+                    .iter()
+                    .all(|&byte| usize::from(byte) == bytes.len() % 251)
+            );
             arrived.push(bytes.len());
         }) {}
         assert_eq!(arrived, [900, 900, 900, 100, 1200, 8]);

@@ -91,7 +91,8 @@ impl Outbox {
             Some(behind) => self.to_front(behind),
             None => Batch::single(poll(&mut self.buffer)?, 0),
         };
-        while batch.takes_more(segments) && batch.bytes.end + self.datagram_bytes <= self.buffer.len()
+        while batch.takes_more(segments)
+            && batch.bytes.end + self.datagram_bytes <= self.buffer.len()
         {
             let Some(transmit) = poll(&mut self.buffer[batch.bytes.end..]) else {
                 break;
@@ -191,20 +192,17 @@ mod tests {
     fn equal_datagrams_to_one_address_form_a_batch_that_a_shorter_one_ends() {
         let mut outbox = Outbox::new(4100);
         let sent = drain(&mut outbox, &[(1, 50), (1, 50), (1, 20), (1, 50), (2, 50)]);
-        assert_eq!(
-            sent,
-            [(1, 120, Some(50)), (1, 50, None), (2, 50, None)]
-        );
+        assert_eq!(sent, [(1, 120, Some(50)), (1, 50, None), (2, 50, None)]);
     }
 
     #[test]
     fn a_longer_datagram_starts_a_new_batch_and_no_batch_exceeds_the_segments() {
         let mut outbox = Outbox::new(4100);
-        let sent = drain(&mut outbox, &[(1, 5), (1, 9), (1, 9), (1, 9), (1, 9), (1, 9)]);
-        assert_eq!(
-            sent,
-            [(1, 5, None), (1, 36, Some(9)), (1, 9, None)]
+        let sent = drain(
+            &mut outbox,
+            &[(1, 5), (1, 9), (1, 9), (1, 9), (1, 9), (1, 9)],
         );
+        assert_eq!(sent, [(1, 5, None), (1, 36, Some(9)), (1, 9, None)]);
     }
 
     #[test]
@@ -230,9 +228,6 @@ mod tests {
             sent.push(outbox.bytes(&batch).to_vec());
             outbox.drop_batch();
         }
-        assert_eq!(
-            sent,
-            [vec![0; 8], vec![1; 8], vec![2; 3], vec![3; 8]]
-        );
+        assert_eq!(sent, [vec![0; 8], vec![1; 8], vec![2; 3], vec![3; 8]]);
     }
 }
