@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 const FILES: [(&str, &str); 3] = [
@@ -48,13 +48,12 @@ impl Project {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let complaint = read_stderr(&mut child).await?;
+        let complaint = read_complaints(&mut child).await?;
         let status = child.wait().await?;
         if status.success() {
             return Ok(());
         }
-        let lines: Vec<&str> = complaint.lines().map(str::trim).collect();
-        Err(io::Error::other(format!("{status}: {}", lines.join(" | "))))
+        Err(io::Error::other(format!("{status}: {complaint}")))
     }
 }
 
@@ -66,14 +65,15 @@ impl Drop for Project {
     }
 }
 
-/// The first 16 KiB of what the engine complains about.
-async fn read_stderr(child: &mut Child) -> io::Result<String> {
-    const MOST_BYTES: u64 = 16 * 1024;
-    let mut text = Vec::new();
+/// Logs what the engine complains about until it ends, and gives the last line.
+async fn read_complaints(child: &mut Child) -> io::Result<String> {
+    let mut last = String::new();
     if let Some(stderr) = child.stderr.take() {
-        let mut stderr = stderr.take(MOST_BYTES);
-        stderr.read_to_end(&mut text).await?;
-        tokio::io::copy(&mut stderr.into_inner(), &mut tokio::io::sink()).await?;
+        let mut lines = BufReader::new(stderr).lines();
+        while let Some(line) = lines.next_line().await? {
+            tracing::warn!("godot: {}", line.trim());
+            line.trim().clone_into(&mut last);
+        }
     }
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(last)
 }

@@ -23,7 +23,7 @@ func _ready() -> void:
 	multiplayer.server_disconnected.connect(get_tree().quit)
 
 
-@rpc("authority", "reliable")
+@rpc("authority", "call_remote", "reliable")
 func start(player_count: int) -> void:
 	first_rpc_usec = Time.get_ticks_usec() - begun_usec
 	players = player_count
@@ -33,12 +33,12 @@ func start(player_count: int) -> void:
 	steer.rpc_id(1, Vector2.RIGHT)
 
 
-@rpc("any_peer", "reliable")
+@rpc("any_peer", "call_remote", "reliable")
 func steer(_direction: Vector2) -> void:
 	pass
 
 
-@rpc("authority", "reliable", 1)
+@rpc("authority", "call_remote", "reliable", 1)
 func moved(player: int, position: Vector2) -> void:
 	moves += 1
 	if player == multiplayer.get_unique_id() and int(position.x) < steps:
@@ -46,13 +46,13 @@ func moved(player: int, position: Vector2) -> void:
 	finish()
 
 
-@rpc("any_peer", "reliable", 2)
+@rpc("any_peer", "call_remote", "reliable", 2)
 func cheer(_text: String) -> void:
 	cheers += 1
 	finish()
 
 
-@rpc("any_peer", "reliable")
+@rpc("any_peer", "call_remote", "reliable")
 func report(_moves: int, _cheers: int, _first_rpc_usec: int) -> void:
 	pass
 
