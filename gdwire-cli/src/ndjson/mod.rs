@@ -6,6 +6,7 @@ mod input;
 mod value;
 
 use crate::options::{Hex, SessionOptions, to_hex};
+use alloc::collections::BTreeMap;
 use command::{Command, CommandError};
 use core::time::Duration;
 use event::Line;
@@ -15,7 +16,6 @@ use gdwire::session::{
 };
 use gdwire::variant::Value;
 use gdwire::{DisconnectReason, Event, PeerStats};
-use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
