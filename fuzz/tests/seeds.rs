@@ -99,3 +99,20 @@ fn session_scripts_keep_their_promises() {
     replay("scene_script", fuzz_bodies::scene_script);
     scripts(64, fuzz_bodies::scene_script);
 }
+
+#[test]
+fn hostile_and_recorded_datagrams_leave_the_session_beside_them_alone() {
+    replay("enet_datagram", fuzz_bodies::enet_datagram);
+}
+
+#[test]
+fn connection_scripts_keep_reliable_packets_in_order_and_whole() {
+    replay("enet_script", fuzz_bodies::enet_script);
+    scripts(64, fuzz_bodies::enet_script);
+}
+
+#[test]
+fn fragments_of_any_shape_never_deliver_bytes_that_nobody_sent() {
+    replay("enet_reassembly", fuzz_bodies::enet_reassembly);
+    scripts(64, fuzz_bodies::enet_reassembly);
+}
