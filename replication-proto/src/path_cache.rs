@@ -23,7 +23,7 @@ const HIGH_BIT: u32 = 0x8000_0000;
 pub(crate) struct Received {
     entries: BTreeMap<u32, Entry>,
     text_bytes: usize,
-    /// Nodes for which the peer announced another method list.
+    /// Nodes for which the peer announced another method list, for calls that name a path.
     mismatched: BTreeSet<NodeKey>,
     /// Count of removed nodes when dead entries were last looked for.
     swept: u64,
@@ -54,18 +54,24 @@ impl Received {
         Some(entry.checksum)
     }
 
-    /// The node of a number. One that was freed and added again under its path is found again.
-    pub(crate) fn resolve(&mut self, id: u32, nodes: &Nodes) -> Option<NodeKey> {
+    /// The node of a number, and whether the method lists agree by the checksum that came with it.
+    ///
+    /// A node that was freed and added again under its path is found again.
+    pub(crate) fn resolve(&mut self, id: u32, nodes: &Nodes) -> Option<(NodeKey, bool)> {
         let entry = self.entries.get_mut(&id)?;
-        if nodes.get(entry.node).is_some() {
-            return Some(entry.node);
-        }
-        self.mismatched.remove(&entry.node);
-        entry.node = nodes.find(&entry.path)?;
-        if nodes.get(entry.node)?.checksum() != entry.checksum {
+        let node = match nodes.get(entry.node) {
+            Some(node) => node,
+            None => {
+                self.mismatched.remove(&entry.node);
+                entry.node = nodes.find(&entry.path)?;
+                nodes.get(entry.node)?
+            }
+        };
+        let is_valid = node.checksum() == entry.checksum;
+        if !is_valid {
             self.mismatched.insert(entry.node);
         }
-        Some(entry.node)
+        Some((entry.node, is_valid))
     }
 
     fn has_room(&self, bytes: usize, limits: &Limits) -> bool {

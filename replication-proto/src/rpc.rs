@@ -71,14 +71,17 @@ impl Session {
         let Some(peer) = self.peers.admitted_at_mut(arrival.slot) else {
             return drop(DropReason::UnknownPeer);
         };
-        let key = match node {
+        let found = match node {
             NodeReference::Id { id, .. } => peer.received.resolve(id, &self.nodes),
-            NodeReference::Path(path) => self.nodes.find(path),
+            NodeReference::Path(path) => {
+                let key = self.nodes.find(path);
+                key.map(|key| (key, !peer.received.is_mismatched(key)))
+            }
         };
-        let Some(key) = key else {
+        let Some((key, agrees)) = found else {
             return drop(DropReason::UnknownNode);
         };
-        if self.config.mismatch == MismatchPolicy::Refuse && peer.received.is_mismatched(key) {
+        if !agrees && self.config.mismatch == MismatchPolicy::Refuse {
             return reject(DropReason::MethodMismatch);
         }
         Ok(key)

@@ -462,6 +462,14 @@ impl Dictionary {
         }
     }
 
+    /// Appends an entry like [`Dictionary::append`], with a check of the value's type too.
+    pub(super) fn append_typed(&mut self, key: Value, value: Value) -> bool {
+        match admit(&self.0.value_type, value) {
+            Ok(value) => self.append(key, value),
+            Err(WrongType { .. }) => false,
+        }
+    }
+
     /// Merges the entries of equal keys: the last value wins, at the place of the first.
     pub(super) fn settle(&mut self) {
         let entries = &mut *self.0;

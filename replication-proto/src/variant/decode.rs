@@ -18,7 +18,9 @@ use super::math::{
 };
 use super::name::NodePath;
 use super::value::{ObjectId, Rid, Signal, Value};
-use super::wire::{DOUBLE, KIND_BUILTIN, NEW_PATH, OBJECT_ID, PATH_ABSOLUTE, PATH_PROPERTY};
+use super::wire::{
+    DOUBLE, KIND_BUILTIN, MAX_DEPTH, NEW_PATH, OBJECT_ID, PATH_ABSOLUTE, PATH_PROPERTY,
+};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -175,13 +177,12 @@ impl<'a> Nested<'a> {
 
     fn read(&mut self) -> Result<Value, DecodeError> {
         loop {
+            if self.open.len() > MAX_DEPTH {
+                return Err(self.too_deep(MAX_DEPTH));
+            }
             let mut done = match self.read_one()? {
                 Read::Value(value) => value,
                 Read::Open(frame) => {
-                    if self.open.len() >= self.limits.depth {
-                        let limit = self.limits.depth;
-                        return Err(self.input.error(DecodeErrorKind::TooDeep { limit }));
-                    }
                     self.open.push(frame);
                     self.owed = self.owed.saturating_sub(SMALLEST);
                     continue;
@@ -207,12 +208,20 @@ impl<'a> Nested<'a> {
         }
     }
 
+    #[cold]
+    const fn too_deep(&self, limit: usize) -> DecodeError {
+        self.input.error(DecodeErrorKind::TooDeep { limit })
+    }
+
     /// Reads a flat value or the head of a container.
     fn read_one(&mut self) -> Result<Read, DecodeError> {
         let header = self.input.u32("type header")?;
         let id = header & 0xff;
         let flags = header >> 16;
         match id {
+            27 | 28 if self.open.len() >= self.limits.depth => {
+                Err(self.too_deep(self.limits.depth))
+            }
             27 => self.dictionary_head(flags),
             28 => self.array_head(flags),
             34 => self.texts().map(Value::PackedStringArray).map(Read::Value),

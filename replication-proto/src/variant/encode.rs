@@ -177,11 +177,12 @@ fn put_items<T: Copy, const N: usize>(
     items: &[T],
     bytes: impl Fn(T) -> [u8; N],
 ) -> Result<(), EncodeError> {
-    if items.len() > i32::MAX as usize / N {
+    let size = items.len().saturating_mul(N);
+    if i32::try_from(size).is_err() {
         return Err(EncodeError::TooLong);
     }
     put_count(out, items.len())?;
-    out.reserve(items.len().saturating_mul(N));
+    out.reserve(size);
     for item in items {
         out.extend_from_slice(&bytes(*item));
     }

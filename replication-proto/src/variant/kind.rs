@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn ids_and_names_lead_back_to_their_type() {
-        for (id, kind) in ValueType::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(kind.id()), id);
-            assert_eq!(ValueType::from_id(id as u32), Some(kind));
+        for (id, kind) in (0..).zip(ValueType::ALL) {
+            assert_eq!(u32::from(kind.id()), id);
+            assert_eq!(ValueType::from_id(id), Some(kind));
             assert_eq!(ValueType::from_name(kind.name()), Some(kind));
         }
         assert_eq!(ValueType::from_id(39), None);

@@ -4,8 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Nested containers: a value inside `depth` arrays or dictionaries is accepted, one level more is not. Keys count
-    /// like values. Default 64.
+    /// Arrays and dictionaries inside each other, the outermost counted. Keys count like values. Default 64; beyond
+    /// 1,024 the engine's own rule holds, that no value lies inside more than 1,024 containers.
     pub depth: usize,
     /// Elements of all arrays, entries of all dictionaries and strings of all packed string arrays together.
     /// Default 65,536.
@@ -31,12 +31,12 @@ impl Limits {
         }
     }
 
-    /// The engine's own limits: depth 1,024 and otherwise what the input can hold. For trusted input and for
+    /// The engine's own limits: values inside at most 1,024 containers, and otherwise what the input can hold. For trusted input and for
     /// comparison with Godot.
     #[must_use]
     pub const fn reference() -> Self {
         Self {
-            depth: 1024,
+            depth: 1025,
             elements: i32::MAX as usize,
             bytes: i32::MAX as usize,
             path_names: i32::MAX as usize,

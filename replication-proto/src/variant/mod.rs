@@ -2,7 +2,7 @@
 //!
 //! * binary: [`encode`], [`decode`] (`var_to_bytes`, `bytes_to_var`);
 //! * compressed, for RPC arguments and state: [`compact`];
-//! * text: `var_to_str` and `str_to_var`.
+//! * text: [`text`] (`var_to_str`, `str_to_var`).
 //!
 //! Byte for byte what Godot 4.6 with single precision writes; what Godot 4 with either precision writes is read.
 //! Objects by value are never read, whatever the sender wants, and [`Limits`] bound depth, elements and bytes.
@@ -21,6 +21,7 @@ mod value;
 mod wire;
 
 pub mod compact;
+pub mod text;
 
 pub use container::{Array, Dictionary, ElementType};
 pub use decode::{Decoder, decode};

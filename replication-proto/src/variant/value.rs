@@ -11,6 +11,7 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// Instance id of an object in the sender's process. An opaque number: it names nothing here. 0 is null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,6 +248,13 @@ impl Value {
     #[inline]
     pub(super) const fn is_container(&self) -> bool {
         matches!(self, Self::Array(_) | Self::Dictionary(_))
+    }
+}
+
+impl fmt::Display for Value {
+    /// The text form: see [`text::to_text`](super::text::to_text).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::text::to_text(self))
     }
 }
 

@@ -1,0 +1,5 @@
+//! What the tests against C ENet and the Godot engine share.
+
+pub mod enet;
+pub mod engine;
+pub mod stage;
