@@ -7,6 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use core::time::Duration;
 use enet_proto::{Config, Event, Host, PacketFlags, PeerIds, PeerKey};
+use proto_core::Instant;
 
 const SERVER: usize = 0;
 const HONEST: usize = 1;
@@ -238,6 +239,8 @@ pub fn enet_reassembly(data: &[u8]) {
 enum Step {
     /// Time passes and timers expire; nothing is delivered.
     Wait { millis: u16 },
+    /// The clock of the callers goes back for one call.
+    Back { millis: u16 },
     /// The `index`th datagram under way arrives.
     Deliver { index: u8 },
     /// All that is under way arrives.
@@ -427,6 +430,15 @@ fn apply(network: &mut Network, model: &mut Model, step: Step) {
             datagram
                 .iter()
                 .for_each(|datagram| network.deliver(datagram));
+        }
+        Step::Back { millis } => {
+            let earlier = network
+                .now
+                .as_micros()
+                .saturating_sub(u64::from(millis) * 1000);
+            for host in &mut network.hosts {
+                host.handle_timeout(Instant::from_micros(earlier));
+            }
         }
         Step::DeliverAll => network.settle(),
         Step::Lose { index } => {

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use enet_proto::{Event, Host, PeerKey};
-use proto_core::Instant;
+use proto_core::{Handled, Instant};
 
 /// More rounds of answers to answers than this without a pause count as an endless conversation.
 const ROUNDS: usize = 10_000;
@@ -63,11 +63,17 @@ impl Network {
         self.wire.len() > before
     }
 
-    /// Hands one datagram to the host that it is for, if there is one.
+    /// Hands one datagram to the host that it is for, if there is one. A refusal has its counter.
     pub(crate) fn deliver(&mut self, datagram: &Datagram) {
         let to = (0..self.hosts.len()).find(|&index| Self::address(index) == datagram.to);
-        if let Some(index) = to {
-            let _ = self.hosts[index].handle_datagram(self.now, datagram.from, &datagram.bytes);
+        let Some(host) = to.map(|index| &mut self.hosts[index]) else {
+            return;
+        };
+        let before = *host.stats();
+        let verdict = host.handle_datagram(self.now, datagram.from, &datagram.bytes);
+        if let Handled::Dropped(reason) = verdict {
+            let counted = host.stats().dropped(reason) - before.dropped(reason);
+            assert!(counted > 0, "{reason:?} was not counted");
         }
     }
 
