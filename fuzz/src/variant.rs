@@ -56,12 +56,15 @@ fn check_canonical(value: &Value) {
     );
 }
 
-/// Any bytes as a value in the binary form.
+/// Any bytes as a value in the binary form, and as text.
 ///
 /// # Panics
-/// If the decoder panics, uses more than it was given, or gives a value that does not survive encoding and decoding.
+/// If a decoder panics, uses more than it was given, or gives a value that does not survive encoding and decoding.
 pub fn variant(data: &[u8]) {
     let _ = variant::decode(data, &Limits::reference());
+    if let Ok(value) = variant::text::from_text(&String::from_utf8_lossy(data)) {
+        check_text(&value);
+    }
     if let Ok((value, used)) = variant::decode(data, &Limits::default()) {
         assert!(used <= data.len(), "used {used} of {}", data.len());
         check_canonical(&value);
@@ -112,6 +115,16 @@ fn floats<const N: usize>(input: &mut Unstructured<'_>) -> Result<[f32; N]> {
 
 fn integers<const N: usize>(input: &mut Unstructured<'_>) -> Result<[i32; N]> {
     <[i32; N]>::arbitrary(input)
+}
+
+/// The text of a value is the text of a value, unless a node path has names that only bytes can carry.
+fn check_text(value: &Value) {
+    let text = variant::text::to_text(value);
+    if let Err(error) = variant::text::from_text(&text)
+        && !text.contains("NodePath(")
+    {
+        panic!("{error} in our own text {text}");
+    }
 }
 
 /// A short list of whatever `one` gives.
@@ -251,6 +264,7 @@ pub fn variant_roundtrip(data: &[u8]) {
         return;
     };
     check_canonical(&value);
+    check_text(&value);
     let bytes = binary(&value);
     for length in 0..bytes.len() {
         if let Ok((_, used)) = variant::decode(&bytes[..length], &Limits::default()) {
