@@ -137,9 +137,9 @@ fn calling_where_nobody_is_fails_after_half_a_minute(pairing: Pairing) {
     let mut world = World::new(pairing, &Settings::default(), &Settings::default());
     world.set_link(Link::DEAD);
     world.call(1, 0);
-    world.run_for(28 * SECOND);
+    world.run_for(20 * SECOND);
     assert_eq!(world.inbox(Side::Client), []);
-    world.run_for(5 * SECOND);
+    world.run_for(13 * SECOND);
     assert_eq!(endings(&world, Side::Client), [0]);
     assert_eq!(world.inbox(Side::Client).len(), 1);
     assert!((5..=6).contains(&world.end(Side::Client).sent_commands()[2]));

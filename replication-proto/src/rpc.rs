@@ -3,16 +3,19 @@
 use crate::config::MismatchPolicy;
 use crate::error::{CallError, Refusal, Verdict, drop, reject};
 use crate::event::{Event, RpcCall};
-use crate::node::{NodeKey, OfferState};
+use crate::node::{NodeKey, Nodes, OfferState};
 use crate::packet::{ArgumentBytes, IdWidth, NodeReference, RemoteCall};
-use crate::peer::{Slot, Target, TransferMode};
+use crate::peer::{PeerId, Slot, Target, TransferMode};
+use crate::rate::{Bucket, Rate};
 use crate::rpc_table::{MethodId, RpcConfig, RpcMode};
 use crate::session::{Arrival, Session};
 use crate::stats::DropReason;
 use crate::variant::{self, Value, compact};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use proto_core::Instant;
 
 impl Session {
     pub(crate) fn on_remote_call(&mut self, arrival: &Arrival) -> Result<(), Refusal> {
@@ -20,7 +23,7 @@ impl Session {
         let Some(peer) = self.peers.admitted_at_mut(arrival.slot) else {
             return drop(DropReason::UnknownPeer);
         };
-        if !peer.calls.take(arrival.now, rate, 1) {
+        if !peer.calls.all.take(arrival.now, rate, 1) {
             return drop(DropReason::RpcBudget);
         }
         let packet = RemoteCall::decode(&arrival.packet)?;
@@ -38,6 +41,14 @@ impl Session {
         };
         if !is_allowed {
             return reject(DropReason::Unauthorized);
+        }
+        if let Some(rate) = method.own_rate()
+            && let Some(peer) = self.peers.admitted_at_mut(arrival.slot)
+            && !peer
+                .calls
+                .take(arrival.now, rate, (key, packet.method), &self.nodes)
+        {
+            return drop(DropReason::RpcBudget);
         }
         let (arguments, surplus) = self.decode_arguments(method, packet.arguments)?;
         if !method.accepts(&arguments) {
@@ -132,33 +143,42 @@ impl Session {
             return Err(CallError::NotConnected);
         }
         let called = self.nodes.get(node).ok_or(CallError::UnknownNode)?;
-        let (id, config) = called
-            .methods
-            .find(method)
-            .ok_or(CallError::UnknownMethod)?;
-        let config = config.clone();
+        let methods = called.methods.clone();
+        let (id, config) = methods.find(method).ok_or(CallError::UnknownMethod)?;
         if !config.accepts(arguments) {
             return Err(CallError::BadArguments);
         }
         let mut receivers = core::mem::take(&mut self.receivers);
-        receivers.clear();
-        let result = self
-            .collect_receivers(target, node, &config, &mut receivers)
-            .and_then(|()| Body::encode(arguments));
-        let sent = match &result {
-            Ok(body) => {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let sent = self
+            .collect_receivers(target, node, config, &mut receivers)
+            .and_then(|()| encode_arguments(arguments, &mut scratch))
+            .map(|body| {
                 self.send_call(node, id, config.route(), body, &receivers);
                 receivers.len()
-            }
-            Err(_) => 0,
-        };
+            });
+        receivers.clear();
         self.receivers = receivers;
-        result?;
+        scratch.clear();
+        scratch.shrink_to(SCRATCH_KEPT);
+        self.scratch = scratch;
+        let sent = sent?;
         let own = self.config.id;
         if config.is_local() && target.includes(own) {
-            self.call_locally(node, id, &config, arguments);
+            self.call_locally(node, id, config, arguments);
         }
         Ok(sent)
+    }
+
+    /// Takes calls from a peer's allowance ([`Limits::rpc_rate`](crate::Limits::rpc_rate)), as when running one
+    /// turned out to be expensive. Unknown peers are ignored.
+    pub fn charge_calls(&mut self, now: Instant, peer: PeerId, calls: u64) {
+        let rate = self.config.limits.rpc_rate;
+        if let Some(slot) = self.peers.slot(peer)
+            && let Some(peer) = self.peers.admitted_at_mut(slot)
+        {
+            peer.calls.all.charge(now, rate, calls);
+        }
     }
 
     /// The slots of those who get a call, in order of admission.
@@ -217,7 +237,7 @@ impl Session {
         key: NodeKey,
         method: MethodId,
         route: (TransferMode, u8),
-        body: &Body,
+        body: ArgumentBytes<'_>,
         receivers: &[Slot],
     ) {
         let mut all_confirmed = true;
@@ -242,10 +262,10 @@ impl Session {
             let is_confirmed = node.offer(slot.0, peer) == OfferState::Confirmed;
             let packet = if is_confirmed {
                 let reference = NodeReference::Id { id, width };
-                by_id.get_or_insert_with(|| body.packet(reference, method))
+                by_id.get_or_insert_with(|| encode_call(reference, method, body))
             } else {
                 let reference = NodeReference::Path(&node.path);
-                by_path.get_or_insert_with(|| body.packet(reference, method))
+                by_path.get_or_insert_with(|| encode_call(reference, method, body))
             };
             let (to, packet) = (peer.id, packet.clone());
             self.send_command(Target::Peer(to), route, packet);
@@ -278,38 +298,68 @@ impl Session {
     }
 }
 
-/// The arguments of a call, encoded once for all receivers.
-struct Body {
-    /// How many, or nothing in the raw form.
-    count: Option<u8>,
-    bytes: Vec<u8>,
+/// Bytes of the buffer for arguments that are kept from call to call.
+const SCRATCH_KEPT: usize = 4096;
+
+/// Entries of methods with their own rate before those of freed nodes are looked for.
+const CALLS_BEFORE_SWEEP: usize = 64;
+
+/// How much one peer may call.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    all: Bucket,
+    /// For methods with a rate of their own, which only this end's nodes have.
+    by_method: BTreeMap<(NodeKey, u16), Bucket>,
+    sweep_at: usize,
 }
 
-impl Body {
-    fn encode(arguments: &[Value]) -> Result<Self, CallError> {
-        let count = u8::try_from(arguments.len()).map_err(|_| CallError::TooManyArguments)?;
-        let mut bytes = Vec::new();
-        let count = match compact::encode_arguments(arguments, &mut bytes)? {
-            compact::Form::Raw => None,
-            compact::Form::Values => Some(count),
-        };
-        Ok(Self { count, bytes })
+impl Calls {
+    pub(crate) const fn new(rate: Rate) -> Self {
+        Self {
+            all: Bucket::full(rate),
+            by_method: BTreeMap::new(),
+            sweep_at: CALLS_BEFORE_SWEEP,
+        }
     }
 
-    fn packet(&self, node: NodeReference<'_>, method: MethodId) -> Bytes {
-        let bytes = &self.bytes;
-        let arguments = match self.count {
-            None => ArgumentBytes::Raw(bytes),
-            Some(count) => ArgumentBytes::Counted { count, bytes },
-        };
-        let path = match node {
-            NodeReference::Path(path) => path.len() + 1,
-            NodeReference::Id { .. } => 0,
-        };
-        let mut out = Vec::with_capacity(8 + bytes.len() + path);
-        RemoteCall::new(node, method.value(), arguments).encode(&mut out);
-        out.into()
+    /// Takes one call of a method from its own rate.
+    fn take(&mut self, now: Instant, rate: Rate, method: (NodeKey, u16), nodes: &Nodes) -> bool {
+        if self.by_method.len() >= self.sweep_at {
+            self.by_method
+                .retain(|(key, _), _| nodes.get(*key).is_some());
+            self.sweep_at = (self.by_method.len() * 2).max(CALLS_BEFORE_SWEEP);
+        }
+        let bucket = self.by_method.entry(method);
+        bucket
+            .or_insert_with(|| Bucket::full(rate))
+            .take(now, rate, 1)
     }
+}
+
+/// The arguments of a call, encoded into `scratch` or as they are.
+fn encode_arguments<'a>(
+    arguments: &'a [Value],
+    scratch: &'a mut Vec<u8>,
+) -> Result<ArgumentBytes<'a>, CallError> {
+    let count = u8::try_from(arguments.len()).map_err(|_| CallError::TooManyArguments)?;
+    match arguments {
+        [] => Ok(ArgumentBytes::Raw(&[])),
+        [Value::PackedByteArray(bytes)] => Ok(ArgumentBytes::Raw(bytes)),
+        _ => {
+            compact::encode_values(arguments, scratch)?;
+            Ok(ArgumentBytes::Counted {
+                count,
+                bytes: scratch,
+            })
+        }
+    }
+}
+
+fn encode_call(node: NodeReference<'_>, method: MethodId, arguments: ArgumentBytes<'_>) -> Bytes {
+    let call = RemoteCall::new(node, method.value(), arguments);
+    let mut out = Vec::with_capacity(call.encoded_len());
+    call.encode(&mut out);
+    out.into()
 }
 
 impl From<variant::DecodeError> for Verdict {

@@ -1,0 +1,46 @@
+//! A program without `std`, libc, threads and clock that plays one scenario per protocol crate.
+//!
+//! If a crate in the graph pulled in `std`, the compiler would refuse a second panic handler (E0152). If any code needed
+//! libc, the link would fail, for nothing is linked. If it exits with 0, the code works without both.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod enet;
+mod replication;
+mod runtime;
+
+use alloc::format;
+use runtime::{exit, print, used_bytes};
+
+/// Called by the entry point in [`runtime`].
+extern "C" fn run() -> ! {
+    scenario(
+        "enet-proto: two hosts connect and exchange data",
+        enet::exchange,
+    );
+    scenario(
+        "replication-proto: a Variant makes a round trip",
+        replication::variant,
+    );
+    scenario(
+        "replication-proto: a call reaches the other session",
+        replication::call,
+    );
+    exit(0)
+}
+
+fn scenario(name: &str, play: fn() -> Result<(), &'static str>) {
+    let before = used_bytes();
+    match play() {
+        Ok(()) => print(&format!(
+            "ok: {name} ({} bytes allocated)\n",
+            used_bytes() - before
+        )),
+        Err(what) => {
+            print(&format!("failed: {name}: {what}\n"));
+            exit(1)
+        }
+    }
+}
