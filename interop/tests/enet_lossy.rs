@@ -236,7 +236,7 @@ fn a_handshake_survives_a_bad_network(pairing: Pairing) {
             seed,
             ..Settings::default()
         };
-        let mut world = World::new(pairing, &client, &Settings::default());
+        let mut world = World::new(pairing, &client, &client);
         world.set_link(Link { loss: 300, ..BAD });
         world.run_for(Duration::from_millis(u64::from(seed)));
         world.connect(3);

@@ -89,7 +89,7 @@ impl RustEnd {
         self.host.broadcast(
             channel,
             packet_flags(flags),
-            Bytes::copy_from_slice(payload),
+            &Bytes::copy_from_slice(payload),
         );
     }
 

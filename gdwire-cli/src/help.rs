@@ -1,0 +1,63 @@
+//! What `gdwire help` says beyond the options: examples, and the fields of the JSON lines.
+
+/// Behind `gdwire help`.
+pub(crate) const ROOT: &str = "\
+Examples:
+  gdwire demo                                    play a session over loopback and see what works
+  gdwire host 'enet://*:9000' --rpc Main:hello   host a game; commands and events are JSON lines
+  gdwire connect enet://127.0.0.1:9000 --rpc Main:hello
+
+Exit codes: 0 done; 1 it ran and failed (refused, timed out); 2 the arguments are wrong.
+
+JSON lines of `connect` and `host`
+  Commands are read from standard input, one object a line:
+    {\"do\":\"rpc\",\"peer\":0,\"node\":\"Main\",\"method\":\"hello\",\"args\":[1,\"two\"]}
+                      peer: 0 all, N one, -N all but N; args may be left out
+    {\"do\":\"send\",\"peer\":0,\"hex\":\"00ff\",\"mode\":\"reliable\",\"channel\":0}
+                      mode: reliable (default), unreliable, unreliable_ordered; channel: 0 to 253
+    {\"do\":\"kick\",\"peer\":N}   {\"do\":\"stats\"}   {\"do\":\"quit\"}
+  Events are written to standard output:
+    listening           address, id (host)
+    connected           id (own), path (direct)
+    connection_failed   reason
+    peer_connected      peer
+    peer_disconnected   peer, reason
+    authenticating      peer, hex (what it sent; empty when it begins)
+    auth_failed         peer, hex (what it sent last), reason
+    rpc                 peer, node, method, args, channel, mode
+    packet              peer, hex, channel, mode
+    stats               peers: list of peer, round_trip_ms, loss (0 to 1), queued_bytes, queued_packets,
+                        bytes_in, bytes_out, packets_in, packets_out
+    error               kind, message, and peer or line (number of the input line) where known;
+                        kinds: command, unsupported, method_mismatch, refused, send, auth, resolve
+    disconnected        reason (the last line)
+  Reasons: remote, local, timeout, refused, handshake_failed, receive_limit, send_limit, relay_budget,
+    peer_limit, left_server, auth_refused, auth_timeout, auth_too_large, auth_ended, unresolved;
+    at the own end of a session: quit, interrupted, time.
+  Values: null, booleans, integers, floats (always with a point or an exponent), strings, arrays, and
+    dictionaries with string keys are JSON. Every other value is an object with the one key gd and the
+    text of Godot's var_to_str: {\"gd\":\"Vector3(1, 2, 3)\"}, {\"gd\":\"&\\\"name\\\"\"}, {\"gd\":\"nan\"}.";
+
+/// Behind `gdwire connect --help`.
+pub(crate) const CONNECT: &str = "\
+Examples:
+  gdwire connect enet://127.0.0.1:9000 --rpc Main:hello:any_peer --for 10
+  echo '{\"do\":\"rpc\",\"peer\":1,\"node\":\"Main\",\"method\":\"hello\",\"args\":[\"hi\"]}' |
+    gdwire connect enet://game.example:9000 --rpc Main:hello --auth c0ffee --for 3
+
+`gdwire help` lists the JSON fields.";
+
+/// Behind `gdwire host --help`.
+pub(crate) const HOST: &str = "\
+Examples:
+  gdwire host 'enet://*:9000' --rpc Main:hello --rpc Main:moved:authority:unreliable_ordered:1
+  gdwire host enet://127.0.0.1:0 --auth c0ffee --stats 1 --for 60
+
+The host part of the URL is the address to bind, * for all; port 0 takes any free one.
+`gdwire help` lists the JSON fields.";
+
+/// Behind `gdwire demo --help`.
+pub(crate) const DEMO: &str = "\
+Examples:
+  gdwire demo
+  gdwire demo dedicated --godot /usr/bin/godot --json";

@@ -1,0 +1,120 @@
+//! Events: one JSON object per line on standard output.
+
+use super::value;
+use crate::options::{to_hex, transfer_name};
+use core::net::SocketAddr;
+use gdwire::session::{AuthFailure, PeerId, RpcCall, TransferMode};
+use gdwire::{DisconnectReason, PeerStats};
+use serde_json::{Map, Value as Json, json};
+use std::io::{self, Write};
+
+/// An event under construction; [`Line::write`] prints it.
+#[must_use = "an event that is not written is lost"]
+pub(crate) struct Line(Map<String, Json>);
+
+impl Line {
+    /// An event of this kind.
+    pub(crate) fn new(event: &str) -> Self {
+        let mut map = Map::new();
+        map.insert("event".to_owned(), event.into());
+        Self(map)
+    }
+
+    /// Adds a field.
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Json>) -> Self {
+        self.0.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Adds the peer.
+    pub(crate) fn peer(self, peer: PeerId) -> Self {
+        self.with("peer", peer.value())
+    }
+
+    /// Writes and flushes the line.
+    pub(crate) fn write(self) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        serde_json::to_writer(&mut out, &self.0)?;
+        out.write_all(b"\n")?;
+        out.flush()
+    }
+}
+
+pub(crate) fn listening(address: SocketAddr) -> Line {
+    Line::new("listening")
+        .with("address", address.to_string())
+        .with("id", PeerId::SERVER.value())
+}
+
+pub(crate) fn rpc(call: &RpcCall) -> Line {
+    let arguments: Vec<Json> = call.arguments.iter().map(value::to_json).collect();
+    Line::new("rpc")
+        .peer(call.peer)
+        .with("node", &*call.path)
+        .with("method", &*call.method)
+        .with("args", arguments)
+        .with("channel", call.channel)
+        .with("mode", transfer_name(call.mode))
+}
+
+pub(crate) fn packet(peer: PeerId, payload: &[u8], mode: TransferMode, channel: u8) -> Line {
+    Line::new("packet")
+        .peer(peer)
+        .with("hex", to_hex(payload))
+        .with("channel", channel)
+        .with("mode", transfer_name(mode))
+}
+
+pub(crate) fn error(kind: &str, message: impl Into<Json>) -> Line {
+    Line::new("error")
+        .with("kind", kind)
+        .with("message", message)
+}
+
+pub(crate) fn stats(peers: impl Iterator<Item = (PeerId, PeerStats)>) -> Line {
+    let peers: Vec<Json> = peers
+        .map(|(peer, stats)| peer_stats(peer, &stats))
+        .collect();
+    Line::new("stats").with("peers", peers)
+}
+
+fn peer_stats(peer: PeerId, stats: &PeerStats) -> Json {
+    json!({
+        "peer": peer.value(),
+        "round_trip_ms": stats.round_trip.as_secs_f64() * 1000.0,
+        "loss": f64::from(stats.packet_loss),
+        "queued_bytes": stats.queued_bytes,
+        "queued_packets": stats.queued_packets,
+        "bytes_in": stats.bytes_received,
+        "bytes_out": stats.bytes_sent,
+        "packets_in": stats.datagrams_received,
+        "packets_out": stats.datagrams_sent,
+    })
+}
+
+/// The word for `reason` in the `reason` fields.
+pub(crate) const fn reason_name(reason: DisconnectReason) -> &'static str {
+    match reason {
+        DisconnectReason::AuthFailed(failure) => auth_failure_name(failure),
+        DisconnectReason::HandshakeFailed => "handshake_failed",
+        DisconnectReason::LeftServer => "left_server",
+        DisconnectReason::Local => "local",
+        DisconnectReason::PeerLimit => "peer_limit",
+        DisconnectReason::ReceiveLimit => "receive_limit",
+        DisconnectReason::RelayBudget => "relay_budget",
+        DisconnectReason::Remote => "remote",
+        DisconnectReason::SendLimit => "send_limit",
+        DisconnectReason::Timeout => "timeout",
+        _ => "ended",
+    }
+}
+
+/// The word for `failure` in the `reason` fields.
+pub(crate) const fn auth_failure_name(failure: AuthFailure) -> &'static str {
+    match failure {
+        AuthFailure::Refused => "auth_refused",
+        AuthFailure::Timeout => "auth_timeout",
+        AuthFailure::TooLarge => "auth_too_large",
+        _ => "auth_ended",
+    }
+}

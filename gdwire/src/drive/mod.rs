@@ -1,0 +1,86 @@
+//! Drivers: thin loops that run a machine over a real socket.
+//!
+//! [`tokio`] is for programs with an async runtime, [`blocking`] for one thread without any; both have the same shape.
+//! A driver owns one UDP socket and one [`Server`] or [`Client`], and does four things in
+//! a loop: it hands over what was received, calls `handle_timeout` at the deadline, gives back events, and sends.
+//! Commands go to the machine in between (`server_mut`, `client_mut`); what they queued is sent by the next call of
+//! `next_event`, so call that soon and often.
+//!
+//! Write your own driver from the five doors of the machine where these two do not fit; [`Clock`] and [`seed`] are all
+//! that a machine needs from the system beside the socket.
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod clock;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+mod udp;
+
+use crate::peers::{Client, Event, Server};
+use core::net::SocketAddr;
+use proto_core::{Instant, Transmit};
+use std::io;
+
+pub use clock::Clock;
+
+/// Datagrams that are handed over at most before a driver sends and looks at the clock.
+const DATAGRAMS_PER_TURN: usize = 256;
+
+/// 32 random bytes from the operating system, for a configuration.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    Ok(seed)
+}
+
+/// What the drivers need of a machine.
+trait Machine {
+    /// The longest datagram that it writes.
+    const BUFFER: usize;
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]);
+    fn handle_timeout(&mut self, now: Instant);
+    fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit>;
+    fn poll_timeout(&self) -> Option<Instant>;
+    fn poll_event(&mut self) -> Option<Event>;
+    fn is_closed(&self) -> bool;
+}
+
+macro_rules! machine {
+    ($machine:ty) => {
+        impl Machine for $machine {
+            const BUFFER: usize = Self::BUFFER;
+
+            fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) {
+                // The machine counts what it drops; a foreign datagram has nobody else to go to here.
+                let _ = Self::handle_datagram(self, now, from, data);
+            }
+
+            fn handle_timeout(&mut self, now: Instant) {
+                Self::handle_timeout(self, now);
+            }
+
+            fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+                Self::poll_transmit(self, now, buffer)
+            }
+
+            fn poll_timeout(&self) -> Option<Instant> {
+                Self::poll_timeout(self)
+            }
+
+            fn poll_event(&mut self) -> Option<Event> {
+                Self::poll_event(self)
+            }
+
+            fn is_closed(&self) -> bool {
+                Self::is_closed(self)
+            }
+        }
+    };
+}
+
+machine!(Server);
+machine!(Client);

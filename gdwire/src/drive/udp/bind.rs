@@ -1,0 +1,57 @@
+//! Binding: [`bind`] makes a socket as Godot's servers and clients want it.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use socket2::{Domain, Protocol, Type};
+use std::io;
+use std::net::UdpSocket;
+
+/// Asked of the system for each direction; it may give less.
+const BUFFER_BYTES: usize = 1024 * 1024;
+
+/// A UDP socket at `address`; `[::]` takes IPv4 too (dual stack).
+///
+/// # Errors
+/// What the system says: the port is taken, the address is not of this machine.
+pub(in crate::drive) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    // Smaller buffers only mean that bursts lose more; no reason to fail.
+    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// Where a client binds that wants to reach `destination`: any port of any address of its family.
+pub(in crate::drive) fn unspecified_for(destination: SocketAddr) -> SocketAddr {
+    let ip: IpAddr = match destination {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(ip, 0)
+}
+
+/// Lets the network fragment datagrams, as it does for Godot's sockets.
+///
+/// `quinn-udp` forbids that for QUIC, which measures the path; ENet does not, and would lose every full datagram on a
+/// path below 1420 bytes.
+#[cfg(target_os = "linux")]
+pub(super) fn allow_fragments(socket: &UdpSocket, is_ipv6: bool) {
+    use nix::sys::socket::{setsockopt, sockopt::Ipv6DontFrag};
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+    // Each may be missing in a sandbox; then full datagrams need a path of 1420 bytes.
+    let _ = set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::WANT);
+    if is_ipv6 {
+        let _ = set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::WANT);
+        let _ = setsockopt(socket, Ipv6DontFrag, &false);
+    }
+}
+
+/// Nothing to do here: only Linux gets told to forbid fragments.
+#[cfg(not(target_os = "linux"))]
+pub(super) const fn allow_fragments(_socket: &UdpSocket, _is_ipv6: bool) {}

@@ -1,0 +1,360 @@
+//! [`Client`]: a client of a Godot game.
+
+use super::config::{ClientConfig, ConfigError, ConnectError};
+use super::enet_session::EnetSession;
+use super::event::{DisconnectReason, Event};
+use core::net::SocketAddr;
+use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats};
+use proto_core::{Handled, Instant, Transmit};
+use replication_proto::{
+    AuthError, CallError, NodeConfig, NodeError, NodeKey, PeerId, Role, SendError, Session, Target,
+    TransferMode, variant::Value,
+};
+
+/// A client for unmodified Godot servers: `ENetMultiplayerPeer` and `SceneMultiplayer` in one sans-IO machine.
+///
+/// It connects once. The doors, and the order in which to use them, are those of [`Server`](crate::Server); its last
+/// event is `ConnectionFailed` or `Disconnected`.
+#[derive(Debug)]
+pub struct Client {
+    link: EnetSession,
+    channel_count: u8,
+    state: State,
+    /// Set by `close`; the events that follow from it may still wait.
+    is_leaving: bool,
+    /// Given before anything else: the second of two events that one cause has.
+    next: Option<Event>,
+}
+
+/// ```text
+///  Idle ──connect──> Connecting ──PeerConnected(1)──> Joined
+///                        │ failed                       │ ended
+///                        └────────────> Over <──────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Connecting(PeerKey),
+    Joined(PeerKey),
+    Over,
+}
+
+impl Client {
+    /// Bytes that [`Client::poll_transmit`] needs for a datagram.
+    pub const BUFFER: usize = Host::BUFFER;
+
+    /// A client that is not connected.
+    ///
+    /// # Errors
+    /// A setting is out of its range, or the session is not that of a client.
+    pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
+        if config.session.role != Role::Client {
+            return Err(ConfigError::Role);
+        }
+        let mut enet = config.enet;
+        enet.max_peers = 1;
+        // Nobody connects to a client: requests stay unanswered.
+        enet.admission = Admission::Deferred;
+        let link = EnetSession::new(Host::new(enet)?, Session::new(config.session)?);
+        Ok(Self {
+            link,
+            channel_count: config.channel_count,
+            state: State::Idle,
+            is_leaving: false,
+            next: None,
+        })
+    }
+
+    /// Starts to connect to the server at `address`.
+    ///
+    /// # Errors
+    /// The client was used before, or the address cannot be a server's.
+    pub fn connect(&mut self, now: Instant, address: SocketAddr) -> Result<(), ConnectError> {
+        if self.state != State::Idle || self.is_leaving {
+            return Err(ConnectError::AlreadyUsed);
+        }
+        let now = self.link.advance(now);
+        let channels = usize::from(self.channel_count);
+        let data = self.id().value().unsigned_abs();
+        match self.link.host.connect(now, address, channels, data) {
+            Ok(key) => {
+                self.state = State::Connecting(key);
+                Ok(())
+            }
+            Err(error) => Err(ConnectError::Enet { address, error }),
+        }
+    }
+
+    /// Takes in a datagram that came from `from`.
+    ///
+    /// [`Handled::NotMine`] means that it cannot be ENet for this client: offer it to whoever shares the socket. All
+    /// else was used or counted.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> Handled<DropReason> {
+        let now = self.link.advance(now);
+        let handled = self.link.host.handle_datagram(now, from, data);
+        self.pump();
+        handled
+    }
+
+    /// Does what is due at `now`; early or repeated calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.link.advance(now);
+        self.link.host.handle_timeout(now);
+        self.link.session.handle_timeout(now);
+        self.link.settle();
+        self.pump();
+    }
+
+    /// Writes the next datagram into `buffer`.
+    ///
+    /// # Panics
+    /// If `buffer` has less than [`Client::BUFFER`] bytes.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let now = self.link.advance(now);
+        self.link.settle();
+        self.link.host.poll_transmit(now, buffer)
+    }
+
+    /// When to call [`Client::handle_timeout`] next; `None` if nothing is due ever.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.link.poll_timeout()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.next.take() {
+            return Some(event);
+        }
+        if self.state == State::Over {
+            return None;
+        }
+        self.link.settle();
+        let event = match self.link.pop() {
+            Some(event) => event,
+            None => {
+                self.pump();
+                self.link.pop()?
+            }
+        };
+        Some(self.translate(event))
+    }
+
+    /// Adds a node that peers may call, with the path and methods that the game has for it.
+    ///
+    /// # Errors
+    /// The path is illegal or taken, or the methods contradict each other.
+    pub fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError> {
+        self.link.session.add_node(node)
+    }
+
+    /// Removes a node; calls to it are dropped from now on.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn remove_node(&mut self, node: NodeKey) -> Result<(), NodeError> {
+        self.link.session.remove_node(node)
+    }
+
+    /// Calls `method` of `node` at `target` (`rpc`, `rpc_id`); tells how many peers that is. Calls to other clients
+    /// go through the server.
+    ///
+    /// # Errors
+    /// Nothing was sent, and why.
+    pub fn rpc(
+        &mut self,
+        target: impl Into<Target>,
+        node: NodeKey,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<usize, CallError> {
+        self.link.session.rpc(target, node, method, arguments)
+    }
+
+    /// Sends bytes to `target` (`send_bytes`).
+    ///
+    /// # Errors
+    /// Nothing was sent, and why.
+    pub fn send_bytes(
+        &mut self,
+        target: Target,
+        bytes: &[u8],
+        mode: TransferMode,
+        channel: u8,
+    ) -> Result<(), SendError> {
+        self.link.session.send_bytes(target, bytes, mode, channel)
+    }
+
+    /// Sends authentication data to the server.
+    ///
+    /// # Errors
+    /// Nothing was sent, and why.
+    pub fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
+        self.link.session.send_auth(peer, data)
+    }
+
+    /// Accepts the server; the client joins when the server has said the same.
+    ///
+    /// # Errors
+    /// The server does not authenticate, or was accepted before.
+    pub fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
+        self.link.session.complete_auth(peer)
+    }
+
+    /// Forgets a peer; for the server that is [`Client::close`].
+    pub fn disconnect_peer(&mut self, peer: PeerId) {
+        self.link.session.disconnect_peer(peer);
+        self.link.settle();
+    }
+
+    /// Leaves the game, after what was sent before. The last event follows at once.
+    ///
+    /// Go on driving the client until [`Client::is_closed`]; a server that does not answer takes until the timeout, or
+    /// until [`Client::close_now`].
+    pub fn close(&mut self) {
+        if self.is_leaving || self.state == State::Over {
+            return;
+        }
+        self.is_leaving = true;
+        if self.link.links.is_empty() {
+            if let State::Connecting(key) = self.state {
+                self.link.host.disconnect(key, 0);
+            }
+            let reason = DisconnectReason::Local;
+            self.link.push(Event::ConnectionFailed { reason });
+        } else {
+            self.disconnect_peer(PeerId::SERVER);
+        }
+    }
+
+    /// Leaves at once, as Godot's `close` does: the server gets one DISCONNECT that is not repeated.
+    pub fn close_now(&mut self) {
+        self.close();
+        let keys: Vec<_> = self.link.host.peers().collect();
+        for key in keys {
+            self.link.host.disconnect_now(key, 0);
+        }
+    }
+
+    /// Whether the last event was given and nothing is left to do.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Over && self.next.is_none() && self.link.is_silent()
+    }
+
+    /// Whether the client is part of the game: between the events `Connected` and `Disconnected`.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        matches!(self.state, State::Joined(_))
+    }
+
+    /// Its own id.
+    #[must_use]
+    pub const fn id(&self) -> PeerId {
+        self.link.session.id()
+    }
+
+    /// The peers in the game as far as the server told: the server first, then other clients.
+    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.link.session.peers()
+    }
+
+    /// The figures of the connection to the server.
+    #[must_use]
+    pub fn server_stats(&self) -> Option<PeerStats> {
+        self.link.peer_stats(PeerId::SERVER)
+    }
+
+    /// The ENet part, to look at: counters, the connection.
+    #[must_use]
+    pub const fn enet(&self) -> &Host {
+        &self.link.host
+    }
+
+    /// The session part, to look at: nodes, peers, counters.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.link.session
+    }
+
+    /// Lets the session see what the host has.
+    fn pump(&mut self) {
+        while let Some(event) = self.link.poll_host() {
+            self.on_host_event(event);
+        }
+    }
+
+    fn on_host_event(&mut self, event: enet_proto::Event) {
+        use enet_proto::Event as Enet;
+        match event {
+            Enet::ConnectRequested { request, .. } => {
+                let _ = self.link.host.ignore(request);
+            }
+            Enet::Connected { peer, .. } => self.link.on_connected(peer, PeerId::SERVER),
+            Enet::Received {
+                peer,
+                channel,
+                flags,
+                payload,
+            } => self.link.on_received(peer, channel, flags, payload),
+            Enet::Disconnected { peer, reason } => {
+                let reason = reason.into();
+                let is_attempt = self.state == State::Connecting(peer);
+                if self.link.on_disconnected(peer, reason).is_none() && is_attempt {
+                    self.link.push(Event::ConnectionFailed { reason });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds what the event means for the client as a whole.
+    fn translate(&mut self, event: Event) -> Event {
+        match (self.state, event) {
+            (
+                State::Connecting(key),
+                Event::PeerConnected {
+                    peer: PeerId::SERVER,
+                },
+            ) => {
+                self.state = State::Joined(key);
+                let peer = PeerId::SERVER;
+                self.next = Some(Event::PeerConnected { peer });
+                Event::Connected { id: self.id() }
+            }
+            (
+                _,
+                event @ Event::AuthFailed {
+                    peer: PeerId::SERVER,
+                    reason,
+                },
+            ) => {
+                self.state = State::Over;
+                let reason = DisconnectReason::AuthFailed(reason);
+                self.next = Some(Event::ConnectionFailed { reason });
+                event
+            }
+            (
+                _,
+                event @ Event::PeerDisconnected {
+                    peer: PeerId::SERVER,
+                    reason,
+                },
+            ) => {
+                self.state = State::Over;
+                self.next = Some(Event::Disconnected { reason });
+                event
+            }
+            (_, event @ Event::ConnectionFailed { .. }) => {
+                self.state = State::Over;
+                event
+            }
+            (_, event) => event,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Machines in which protocols meet: a [`Server`] or [`Client`] is an ENet host and a session in one.
+
+mod channel;
+mod client;
+mod config;
+mod enet_session;
+mod event;
+mod link;
+mod server;
+
+pub use client::Client;
+pub use config::{ClientConfig, ConfigError, ConnectError, Refusal, ServerConfig};
+pub use event::{DisconnectReason, Event, RefusalReason};
+pub use server::{Server, ServerStats};

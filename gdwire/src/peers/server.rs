@@ -1,0 +1,367 @@
+//! [`Server`]: the server of a Godot game, peer 1.
+
+use super::config::{ConfigError, Refusal, ServerConfig};
+use super::enet_session::EnetSession;
+use super::event::{Event, RefusalReason};
+use core::net::SocketAddr;
+use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats, RequestKey};
+use proto_core::{Handled, Instant, Transmit};
+use replication_proto::{
+    AuthError, CallError, NodeConfig, NodeError, NodeKey, PeerId, Role, SendError, Session, Target,
+    TransferMode, variant::Value,
+};
+
+/// A server for unmodified Godot clients: `ENetMultiplayerPeer` and `SceneMultiplayer` in one sans-IO machine.
+///
+/// The caller moves the datagrams and tells the time; [`drive`](crate::drive) has loops that do both.
+///
+/// | call | when | it may change |
+/// | --- | --- | --- |
+/// | [`handle_datagram`](Self::handle_datagram) | a datagram arrived | all polls |
+/// | [`handle_timeout`](Self::handle_timeout) | at `poll_timeout`, or earlier, or twice | all polls |
+/// | commands | at any time | all polls |
+/// | [`poll_event`](Self::poll_event) | until `None`, after each of the above | `poll_transmit`, `poll_timeout` |
+/// | [`poll_transmit`](Self::poll_transmit) | until `None`, after the events | `poll_timeout` |
+/// | [`poll_timeout`](Self::poll_timeout) | last: sleep until then | nothing |
+///
+/// Events are polled first because taking them makes room: while 64 events wait, further packets stay in the ENet
+/// host, under its limits, and remotes are told to slow down by its windows. No call blocks, panics, or reads a clock.
+#[derive(Debug)]
+pub struct Server {
+    link: EnetSession,
+    refusal: Refusal,
+    admission: NewClients,
+    stats: ServerStats,
+}
+
+/// Whether clients may join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NewClients {
+    Accepted,
+    Refused,
+    /// Refused for ever: the server closes.
+    Closing,
+}
+
+/// Counters of a server beside those of its two parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// Clients refused because no new ones are accepted.
+    pub refused_closed: u64,
+    /// Clients refused for an id that is not 2 to 2³¹ − 1.
+    pub refused_illegal_id: u64,
+    /// Clients refused for the id of another client.
+    pub refused_taken_id: u64,
+}
+
+impl Server {
+    /// Bytes that [`Server::poll_transmit`] needs for a datagram.
+    pub const BUFFER: usize = Host::BUFFER;
+
+    /// A server that accepts clients.
+    ///
+    /// # Errors
+    /// A setting is out of its range, or the session is not that of a server.
+    pub fn new(config: ServerConfig) -> Result<Self, ConfigError> {
+        if config.session.role != Role::Server {
+            return Err(ConfigError::Role);
+        }
+        let mut enet = config.enet;
+        enet.admission = Admission::Deferred;
+        let link = EnetSession::new(Host::new(enet)?, Session::new(config.session)?);
+        Ok(Self {
+            link,
+            refusal: config.refusal,
+            admission: NewClients::Accepted,
+            stats: ServerStats::default(),
+        })
+    }
+
+    /// Takes in a datagram that came from `from`.
+    ///
+    /// [`Handled::NotMine`] means that it cannot be ENet for this server: offer it to whoever shares the socket. All
+    /// else was used or counted.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> Handled<DropReason> {
+        let now = self.link.advance(now);
+        let handled = self.link.host.handle_datagram(now, from, data);
+        self.pump();
+        handled
+    }
+
+    /// Does what is due at `now`; early or repeated calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.link.advance(now);
+        self.link.host.handle_timeout(now);
+        self.link.session.handle_timeout(now);
+        self.link.settle();
+        self.pump();
+    }
+
+    /// Writes the next datagram into `buffer`.
+    ///
+    /// # Panics
+    /// If `buffer` has less than [`Server::BUFFER`] bytes.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let now = self.link.advance(now);
+        self.link.settle();
+        self.link.host.poll_transmit(now, buffer)
+    }
+
+    /// When to call [`Server::handle_timeout`] next; `None` if nothing is due ever.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.link.poll_timeout()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.link.settle();
+        if let Some(event) = self.link.pop() {
+            return Some(event);
+        }
+        self.pump();
+        self.link.pop()
+    }
+
+    /// Adds a node that peers may call, with the path and methods that the game has for it.
+    ///
+    /// # Errors
+    /// The path is illegal or taken, or the methods contradict each other.
+    pub fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError> {
+        self.link.session.add_node(node)
+    }
+
+    /// Removes a node; calls to it are dropped from now on.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn remove_node(&mut self, node: NodeKey) -> Result<(), NodeError> {
+        self.link.session.remove_node(node)
+    }
+
+    /// Calls `method` of `node` at `target` (`rpc`, `rpc_id`); tells how many peers that is.
+    ///
+    /// # Errors
+    /// Nothing was sent, and why.
+    pub fn rpc(
+        &mut self,
+        target: impl Into<Target>,
+        node: NodeKey,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<usize, CallError> {
+        self.link.session.rpc(target, node, method, arguments)
+    }
+
+    /// Sends bytes to `target` (`send_bytes`).
+    ///
+    /// # Errors
+    /// Nothing was sent, and why.
+    pub fn send_bytes(
+        &mut self,
+        target: Target,
+        bytes: &[u8],
+        mode: TransferMode,
+        channel: u8,
+    ) -> Result<(), SendError> {
+        self.link.session.send_bytes(target, bytes, mode, channel)
+    }
+
+    /// Sends authentication data to a peer that is not admitted yet.
+    ///
+    /// # Errors
+    /// Nothing was sent, and why.
+    pub fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
+        self.link.session.send_auth(peer, data)
+    }
+
+    /// Accepts a peer that authenticates; it joins when it has said the same.
+    ///
+    /// # Errors
+    /// The peer does not authenticate, or was accepted before.
+    pub fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
+        self.link.session.complete_auth(peer)
+    }
+
+    /// Takes a peer, admitted or not, out of the game. What was sent to it before still arrives.
+    ///
+    /// Its last event follows at once; ENet says goodbye in the background.
+    pub fn disconnect_peer(&mut self, peer: PeerId) {
+        self.link.session.disconnect_peer(peer);
+        self.link.settle();
+    }
+
+    /// Takes a peer out at once: nothing more is sent to it but one DISCONNECT that is not repeated.
+    pub fn disconnect_peer_now(&mut self, peer: PeerId) {
+        self.link.disconnect_now(peer);
+    }
+
+    /// Refuses clients that want to join, until [`Server::accept_new_connections`].
+    pub fn refuse_new_connections(&mut self) {
+        if self.admission == NewClients::Accepted {
+            self.admission = NewClients::Refused;
+        }
+    }
+
+    /// Accepts clients again.
+    pub fn accept_new_connections(&mut self) {
+        if self.admission == NewClients::Refused {
+            self.admission = NewClients::Accepted;
+        }
+    }
+
+    /// Ends the game: no client joins any more, and those who are there are disconnected after what was sent to them.
+    ///
+    /// Go on driving the server until [`Server::is_closed`]; a client that does not answer takes until its timeout,
+    /// or until [`Server::close_now`].
+    pub fn close(&mut self) {
+        self.admission = NewClients::Closing;
+        let peers: Vec<_> = self.link.links.ids().collect();
+        for peer in peers {
+            self.disconnect_peer(peer);
+        }
+    }
+
+    /// Ends the game at once, as Godot's `close` does: each client gets one DISCONNECT that is not repeated.
+    pub fn close_now(&mut self) {
+        self.close();
+        let keys: Vec<_> = self.link.host.peers().collect();
+        for key in keys {
+            self.link.host.disconnect_now(key, 0);
+        }
+    }
+
+    /// Whether the server was closed, nobody is left, and every event was taken.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.admission == NewClients::Closing && self.link.is_silent() && !self.link.has_events()
+    }
+
+    /// The peers in the game, in the order in which they joined.
+    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.link.session.peers()
+    }
+
+    /// Where a peer is.
+    #[must_use]
+    pub fn peer_address(&self, peer: PeerId) -> Option<SocketAddr> {
+        let key = self.link.links.key(peer)?;
+        Some(self.link.host.peer(key)?.address())
+    }
+
+    /// The figures of a peer's connection.
+    #[must_use]
+    pub fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
+        self.link.peer_stats(peer)
+    }
+
+    /// Counters of the server itself.
+    #[must_use]
+    pub const fn stats(&self) -> ServerStats {
+        self.stats
+    }
+
+    /// The ENet part, to look at: counters, connections.
+    #[must_use]
+    pub const fn enet(&self) -> &Host {
+        &self.link.host
+    }
+
+    /// The session part, to look at: nodes, peers, counters.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.link.session
+    }
+
+    /// Lets the session see what the host has.
+    fn pump(&mut self) {
+        while let Some(event) = self.link.poll_host() {
+            self.on_host_event(event);
+        }
+    }
+
+    fn on_host_event(&mut self, event: enet_proto::Event) {
+        use enet_proto::Event as Enet;
+        match event {
+            Enet::ConnectRequested {
+                request,
+                address,
+                data,
+                ..
+            } => self.on_connect_requested(request, address, data),
+            Enet::Connected { peer, data } => self.on_connected(peer, data),
+            Enet::Received {
+                peer,
+                channel,
+                flags,
+                payload,
+            } => self.link.on_received(peer, channel, flags, payload),
+            Enet::Disconnected { peer, reason } => {
+                self.link.on_disconnected(peer, reason.into());
+            }
+            _ => {}
+        }
+    }
+
+    /// Judges a client before it hears anything.
+    fn on_connect_requested(&mut self, request: RequestKey, address: SocketAddr, data: u32) {
+        // A request that has expired meanwhile needs no answer.
+        let _ = match self.judge(data) {
+            Ok(_) => self.link.host.accept(self.link.now, request),
+            Err(reason) => {
+                self.on_refused(address, data, reason);
+                match self.refusal {
+                    Refusal::Disconnect => self.link.host.refuse(request, 0),
+                    Refusal::Silence => self.link.host.ignore(request),
+                }
+            }
+        };
+    }
+
+    /// A handshake is complete; somebody may have been faster with the same id.
+    fn on_connected(&mut self, key: PeerKey, data: u32) {
+        match self.judge(data) {
+            Ok(id) => self.link.on_connected(key, id),
+            Err(reason) => {
+                if let Some(peer) = self.link.host.peer(key) {
+                    let address = peer.address();
+                    self.on_refused(address, data, reason);
+                }
+                self.link.host.disconnect_now(key, 0);
+            }
+        }
+    }
+
+    /// The id that a client gets which gave `data`.
+    fn judge(&self, data: u32) -> Result<PeerId, RefusalReason> {
+        if self.admission != NewClients::Accepted {
+            return Err(RefusalReason::Closed);
+        }
+        // req: HE-7
+        let id = PeerId::of_client(data).ok_or(RefusalReason::IllegalId)?;
+        match self.link.links.key(id) {
+            None => Ok(id),
+            Some(_) => Err(RefusalReason::TakenId),
+        }
+    }
+
+    fn on_refused(&mut self, address: SocketAddr, data: u32, reason: RefusalReason) {
+        let count = match reason {
+            RefusalReason::Closed => &mut self.stats.refused_closed,
+            RefusalReason::IllegalId => &mut self.stats.refused_illegal_id,
+            RefusalReason::TakenId => &mut self.stats.refused_taken_id,
+        };
+        *count = count.saturating_add(1);
+        self.link.push(Event::Refused {
+            address,
+            data,
+            reason,
+        });
+    }
+}
