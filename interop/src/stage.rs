@@ -260,8 +260,7 @@ impl Stage {
         mode: TransferMode,
         channel: u8,
     ) {
-        let payload = bytes::Bytes::copy_from_slice(payload);
-        machine!(self.ours(), machine => machine.send_bytes(target, payload, mode, channel))
+        machine!(self.ours(), machine => machine.send_bytes(target.into(), payload, mode, channel))
             .expect("a packet that is allowed");
     }
 

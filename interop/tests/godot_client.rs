@@ -204,7 +204,9 @@ fn silence_does_not_open_the_engines_game() {
     needs_godot!();
     let mut stage = with_authentication(&["--auth=c0ffee", "--auth-timeout=1.5"]);
     stage.until("our client is turned away", |stage| stage.over().is_some());
-    assert!(stage.engines[HOST].has("auth_failed"));
+    stage.until("the engine says so", |stage| {
+        stage.engines[HOST].has("auth_failed")
+    });
     assert!(!stage.has_peer(1));
 }
 

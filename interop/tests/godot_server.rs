@@ -400,7 +400,7 @@ fn token_of(stage: &mut Stage) -> (i32, Vec<u8>) {
 fn a_client_with_the_right_token_is_admitted() {
     needs_godot!();
     let mut stage = with_authentication();
-    let godot = stage.engine(&["--auth=c0ffee"]);
+    let godot = stage.engine(&["--auth=c0ffee", "--auth-answer"]);
     let (id, token) = token_of(&mut stage);
     assert_eq!(token, [0xC0, 0xFF, 0xEE]);
     assert!(!stage.has_peer(id));
