@@ -37,6 +37,7 @@ const BOTH_SIDES: &[&str] = &[
     "channel_limit",
     "mtu_negotiation",
     "version_1_3_17_client",
+    "reconnect_sessions",
     "ack_loss_retransmit",
     "window_4096_stall",
     "two_channels_same_seq",
