@@ -85,5 +85,5 @@ fn both_sides_agree_whatever_the_handshake_loses_and_nearly_all_get_in() {
         assert_eq!(connected[0], connected[1], "seed {seed}");
         in_all += connected[0];
     }
-    assert!(in_all >= 90, "{in_all} of 100");
+    assert!(in_all >= 98, "{in_all} of 100");
 }

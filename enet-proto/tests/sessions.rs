@@ -38,6 +38,8 @@ const BOTH_SIDES: &[&str] = &[
     "mtu_negotiation",
     "version_1_3_17_client",
     "reconnect_sessions",
+    "connect_retry",
+    "tiny_incoming_bandwidth",
     "ack_loss_retransmit",
     "window_4096_stall",
     "two_channels_same_seq",
