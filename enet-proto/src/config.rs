@@ -107,7 +107,7 @@ impl Default for Timeouts {
 pub struct Limits {
     /// Connections that are not proven yet, oldest out; about 250 bytes each.
     pub half_open: usize,
-    /// How long such a connection lives; three times as long while its remote proves that it knows its number.
+    /// How long such a connection lives; six times as long once its remote shows that it got an answer.
     pub half_open_lifetime: Duration,
     /// Such connections from one address (IPv6: one /64); loopback is exempt.
     pub half_open_per_address: usize,
@@ -150,7 +150,7 @@ impl Limits {
     pub const fn hardened() -> Self {
         Self {
             half_open: 128,
-            half_open_lifetime: Duration::from_secs(3),
+            half_open_lifetime: Duration::from_secs(5),
             half_open_per_address: 4,
             peers_per_address: 8,
             packet_bytes: 4 << 20,

@@ -31,7 +31,7 @@ const ATTEMPTS: usize = 8;
 /// The least time between two answers to anything but CONNECT.
 const PACE: Duration = Duration::from_millis(100);
 /// How many lifetimes a remote may take that proves that it knows its number.
-const LIFETIMES: u32 = 3;
+const LIFETIMES: u32 = 6;
 
 /// A remote that asked to connect.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(super) struct HalfOpen {
     expires_at_last: Instant,
     /// Whether a VERIFY_CONNECT waits to be sent.
     is_queued: bool,
+    /// The last PING that came too early, by number and sent time: it is acknowledged when the remote is in.
+    ping: Option<(u16, u16)>,
 }
 
 /// All remotes that asked to connect, oldest first.
@@ -177,8 +179,14 @@ impl Host {
         if self.half_open.len() >= limits.half_open {
             self.evict_half_open();
         }
-        let Some(id) = self.routes.choose(&mut self.rng) else {
-            return Err(DropReason::HostFull);
+        let id = match self.routes.choose(&mut self.rng) {
+            Some(id) => id,
+            None => {
+                self.evict_half_open();
+                self.routes
+                    .choose(&mut self.rng)
+                    .ok_or(DropReason::HostFull)?
+            }
         };
         self.add_half_open(id, from, connect);
         match self.config.admission {
@@ -235,6 +243,7 @@ impl Host {
                 expires,
                 expires_at_last: self.clock.now() + lifetime.saturating_mul(LIFETIMES),
                 is_queued: false,
+                ping: None,
             },
         );
         self.addresses.add_half_open(address, offer.connect_id, id);
@@ -359,11 +368,19 @@ impl Host {
             return received;
         }
         let now = self.clock.now();
-        let lifetime = self.config.limits.half_open_lifetime;
         let lost = self.half_open.get_mut(id).is_some_and(|entry| {
-            entry.expires = entry
-                .expires
-                .max((now + lifetime).min(entry.expires_at_last));
+            entry.expires = entry.expires_at_last;
+            if let (
+                Ok(Command {
+                    sequence,
+                    body: Body::Ping,
+                    ..
+                }),
+                Some(time),
+            ) = (command, sent_time)
+            {
+                entry.ping = Some((sequence, time));
+            }
             let paced = entry.sent[0].is_none_or(|sent| now.saturating_since(sent) >= PACE);
             command.is_ok() && entry.granted && paced
         });
@@ -400,7 +417,11 @@ impl Host {
             connect_id,
         };
         let measured = (self.clock.now(), round_trip);
-        let peer = Peer::accepted(identity, &entry.offer, entry.data, &self.config, measured);
+        let mut peer = Peer::accepted(identity, &entry.offer, entry.data, &self.config, measured);
+        if let Some((sequence, sent_time)) = entry.ping {
+            let ping = (CONNECTION_CHANNEL, sequence, sent_time);
+            peer.out.queue_acknowledgement(ping, &self.config.limits);
+        }
         self.addresses.add_peer(entry.address, connect_id, id);
         self.routes.set(id, Route::Peer(slot));
         self.events.push(Event::Connected {

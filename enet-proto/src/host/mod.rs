@@ -538,6 +538,7 @@ impl Host {
                 self.ready.push_back(slot);
             }
             let Some(packed) = packed else {
+                self.arm(slot);
                 continue;
             };
             let destination = peer.address;
