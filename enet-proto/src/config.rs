@@ -158,7 +158,7 @@ impl Limits {
             waiting_bytes: 1 << 20,
             reassemblies: 64,
             reassembly_bytes: 4 << 20,
-            refusals: 32_768,
+            refusals: 65_536,
             send_packets: 4096,
             send_bytes: 4 << 20,
             acknowledgements: 1024,
