@@ -85,6 +85,7 @@ mod config;
 mod error;
 mod event;
 mod forward;
+pub mod interest;
 mod mismatch;
 mod node;
 pub mod packet;
