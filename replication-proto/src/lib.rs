@@ -86,6 +86,7 @@ mod error;
 mod event;
 mod forward;
 pub mod interest;
+pub mod latency;
 mod mismatch;
 mod node;
 pub mod packet;
