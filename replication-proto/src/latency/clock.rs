@@ -194,6 +194,8 @@ pub struct ClockQuality {
 const OUTLIERS_TO_RESTART: u32 = 3;
 /// Requests that may be open at once.
 const MOST_OPEN: usize = 64;
+/// How much longer than the whole exchange the server may have held it, as two clocks never agree quite.
+const CLOCK_GRAIN: i64 = 1_000;
 /// Deviations that no travel explains but clocks of schedulers do.
 const OUTLIER_SLACK: i64 = 100_000;
 
@@ -342,8 +344,11 @@ impl ClockSync {
         }
         let elapsed = micros(now.saturating_since(sent));
         let held = reply.server_sent - reply.server_received;
-        let round_trip = elapsed.checked_sub(held).filter(|&trip| trip >= 0);
-        let round_trip = round_trip.ok_or(StampDrop::BadStamp)?;
+        let round_trip = elapsed.saturating_sub(held);
+        if round_trip < -CLOCK_GRAIN {
+            return Err(StampDrop::BadStamp);
+        }
+        let round_trip = round_trip.max(0);
         if round_trip > micros(self.config.longest_round_trip) {
             return Err(StampDrop::TooSlow);
         }

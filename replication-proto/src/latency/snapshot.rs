@@ -178,14 +178,14 @@ const TRUSTED_ARRIVALS: usize = 16;
 /// let at = Instant::from_millis;
 /// let mut buffer = SnapshotBuffer::new(SnapshotConfig::new(Duration::from_millis(50)))?;
 /// // Sent each 50 ms by a clock of its own, with 80 ms of travel.
-/// for n in 0..20 {
+/// for n in 0..=40 {
 ///     let _ = buffer.insert(at(5000 + 80 + 50 * n), at(50 * n), 50.0 * n as f32);
 /// }
-/// let sample = buffer.sample(at(5000 + 80 + 950)).unwrap();
+/// let sample = buffer.sample(at(5000 + 80 + 2000)).unwrap();
 /// assert_eq!(sample.playback, Playback::Between);
 /// // It plays one interval behind the newest, and the value follows playback.
-/// assert_eq!(sample.time, at(900));
-/// assert_eq!(sample.state(), 900.0);
+/// assert_eq!(sample.time, at(1950));
+/// assert_eq!(sample.state(), 1950.0);
 /// # Ok::<(), replication_proto::latency::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
