@@ -61,6 +61,8 @@
 //! | values | [`variant`] |
 //! | bytes of packets, for tools too | [`packet`] |
 //! | admission, authentication, relay, path cache, calls, raw packets | [`Session`] |
+//! | who is near enough to see what | [`interest`] |
+//! | clocks, prediction, playback, lag compensation | [`latency`] |
 //!
 //! # What a peer can do
 //!

@@ -46,7 +46,7 @@ fn play(link: Link) -> (u64, Duration) {
             let _ = buffer.insert(at, time, message[1] as f64);
         }
         let now = line.now();
-        if now.as_millis() % 10 != 0 || now < Instant::from_millis(2000) {
+        if !now.as_millis().is_multiple_of(10) || now < Instant::from_millis(2000) {
             continue;
         }
         let sample = buffer.sample(now).unwrap();

@@ -1,9 +1,11 @@
 //! Two ends of a bad network that only pass packets, with the times of arrival: what tests of time need.
 
+extern crate alloc;
+
+use self::alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::{Handled, Instant, Transmit};
-use std::collections::VecDeque;
 use testkit::{Link, Machine, Network, NodeId, Pair};
 
 /// One end.
