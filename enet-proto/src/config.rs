@@ -107,7 +107,7 @@ impl Default for Timeouts {
 pub struct Limits {
     /// Connections that are not proven yet, oldest out; about 250 bytes each.
     pub half_open: usize,
-    /// How long such a connection lives.
+    /// How long such a connection lives; three times as long while its remote proves that it knows its number.
     pub half_open_lifetime: Duration,
     /// Such connections from one address (IPv6: one /64); loopback is exempt.
     pub half_open_per_address: usize,
@@ -130,7 +130,8 @@ pub struct Limits {
     pub send_packets: usize,
     /// Bytes of those packets.
     pub send_bytes: usize,
-    /// Acknowledgements that wait to be sent to a peer; 8 bytes each.
+    /// Acknowledgements that wait to be sent to a peer, counting those of consecutive commands of a datagram as one;
+    /// 8 bytes each.
     pub acknowledgements: usize,
     /// Events that the application has not taken.
     pub events: usize,
