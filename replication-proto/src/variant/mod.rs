@@ -1,6 +1,6 @@
 //! Godot's `Variant`: the values that RPCs, spawns and synchronised state carry, and their three forms.
 //!
-//! * binary: [`encode`], [`decode`] (`var_to_bytes`, `bytes_to_var`);
+//! * binary: [`encode()`], [`decode()`] (`var_to_bytes`, `bytes_to_var`);
 //! * compressed, for RPC arguments and state: [`compact`];
 //! * text: [`text`] (`var_to_str`, `str_to_var`).
 //!
