@@ -52,6 +52,14 @@ impl Forwarding {
         }
     }
 
+    pub(crate) fn waiting_packets(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) const fn waiting_cost(&self) -> usize {
+        self.waiting_cost
+    }
+
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         self.deadline
     }

@@ -108,4 +108,4 @@ pub use peer::{PeerId, Target, TransferMode};
 pub use rate::Rate;
 pub use rpc_table::{MethodId, RpcConfig, RpcMode, RpcTable, RpcTableError};
 pub use session::{Incoming, Outgoing, Session};
-pub use stats::{DropReason, Stats};
+pub use stats::{DropReason, PeerUsage, Stats};

@@ -139,7 +139,16 @@ impl Session {
     /// See [`MethodMismatch::explain`] for what it costs.
     #[must_use]
     pub fn explain_mismatch(&self, mismatch: &MethodMismatch) -> MismatchReport {
-        mismatch.explain(self.nodes.iter().map(|(_, node)| &node.methods))
+        let tables = self.nodes.iter().map(|(_, node)| &node.methods);
+        if let MismatchSource::Reported(None) = mismatch.source {
+            let announced = self.announced_checksum(mismatch.peer, &mismatch.path);
+            let mismatch = MethodMismatch {
+                source: MismatchSource::Reported(announced),
+                ..mismatch.clone()
+            };
+            return mismatch.explain(tables);
+        }
+        mismatch.explain(tables)
     }
 }
 

@@ -83,7 +83,7 @@ impl NodeConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// The path is empty, absolute, too long, or has a name that Godot does not allow.
+    /// The path is empty, absolute, or has a name that Godot does not allow.
     #[error("the path is not one of a node below the multiplayer root")]
     BadPath,
     /// There is a node at that path.

@@ -74,6 +74,14 @@ impl Received {
         Some((entry.node, is_valid))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) const fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
     fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
         self.entries.len() < limits.cached_paths
             && self.text_bytes.saturating_add(bytes) <= limits.cached_path_bytes
@@ -189,12 +197,17 @@ impl Session {
                 };
                 node.set_offer(arrival.slot.0, peer, state);
                 let path = Arc::clone(&node.path);
-                let admitted = self.peers.admitted_at(arrival.slot);
-                let checksum = admitted.and_then(|peer| peer.received.checksum_of(&path));
+                let checksum = self.announced_checksum(arrival.from, &path);
                 self.emit_mismatch(arrival.from, key, MismatchSource::Reported(checksum));
                 Ok(())
             }
         }
+    }
+
+    /// The checksum with which a peer announced the node at `path`.
+    pub(crate) fn announced_checksum(&self, peer: PeerId, path: &str) -> Option<Checksum> {
+        let admitted = self.peers.admitted_at(self.peers.slot(peer)?)?;
+        admitted.received.checksum_of(path)
     }
 
     fn emit_mismatch(&mut self, peer: PeerId, key: NodeKey, source: MismatchSource) {

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::forward::Forwarding;
 use crate::packet::ConfirmFormat;
 use crate::path_cache::Received;
-use crate::rate::Bucket;
+use crate::rpc::Calls;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -176,7 +176,7 @@ pub(crate) struct Admitted {
     pub(crate) direct: bool,
     pub(crate) confirm_format: ConfirmFormat,
     pub(crate) received: Received,
-    pub(crate) calls: Bucket,
+    pub(crate) calls: Calls,
     pub(crate) forwarding: Forwarding,
 }
 
@@ -186,7 +186,7 @@ impl Admitted {
             direct,
             confirm_format: config.confirm_format,
             received: Received::default(),
-            calls: Bucket::full(config.limits.rpc_rate),
+            calls: Calls::new(config.limits.rpc_rate),
             forwarding: Forwarding::new(&config.limits),
         }
     }

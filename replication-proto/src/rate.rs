@@ -65,6 +65,12 @@ impl Bucket {
         }
     }
 
+    /// Takes `cost`, or what is there of it.
+    pub(crate) fn charge(&mut self, now: Instant, rate: Rate, cost: u64) {
+        self.refill(now, rate);
+        self.level = self.level.saturating_sub(cost.saturating_mul(MICROS));
+    }
+
     /// When `cost` will be there; never if it exceeds the burst.
     pub(crate) fn ready_at(&mut self, now: Instant, rate: Rate, cost: u64) -> Option<Instant> {
         if rate.is_unlimited() {

@@ -3,16 +3,19 @@
 use crate::config::MismatchPolicy;
 use crate::error::{CallError, Refusal, Verdict, drop, reject};
 use crate::event::{Event, RpcCall};
-use crate::node::{NodeKey, OfferState};
+use crate::node::{NodeKey, Nodes, OfferState};
 use crate::packet::{ArgumentBytes, IdWidth, NodeReference, RemoteCall};
-use crate::peer::{Slot, Target, TransferMode};
+use crate::peer::{PeerId, Slot, Target, TransferMode};
+use crate::rate::{Bucket, Rate};
 use crate::rpc_table::{MethodId, RpcConfig, RpcMode};
 use crate::session::{Arrival, Session};
 use crate::stats::DropReason;
 use crate::variant::{self, Value, compact};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use proto_core::Instant;
 
 impl Session {
     pub(crate) fn on_remote_call(&mut self, arrival: &Arrival) -> Result<(), Refusal> {
@@ -20,7 +23,7 @@ impl Session {
         let Some(peer) = self.peers.admitted_at_mut(arrival.slot) else {
             return drop(DropReason::UnknownPeer);
         };
-        if !peer.calls.take(arrival.now, rate, 1) {
+        if !peer.calls.all.take(arrival.now, rate, 1) {
             return drop(DropReason::RpcBudget);
         }
         let packet = RemoteCall::decode(&arrival.packet)?;
@@ -38,6 +41,14 @@ impl Session {
         };
         if !is_allowed {
             return reject(DropReason::Unauthorized);
+        }
+        if let Some(rate) = method.own_rate()
+            && let Some(peer) = self.peers.admitted_at_mut(arrival.slot)
+            && !peer
+                .calls
+                .take(arrival.now, rate, (key, packet.method), &self.nodes)
+        {
+            return drop(DropReason::RpcBudget);
         }
         let (arguments, surplus) = self.decode_arguments(method, packet.arguments)?;
         if !method.accepts(&arguments) {
@@ -132,18 +143,15 @@ impl Session {
             return Err(CallError::NotConnected);
         }
         let called = self.nodes.get(node).ok_or(CallError::UnknownNode)?;
-        let (id, config) = called
-            .methods
-            .find(method)
-            .ok_or(CallError::UnknownMethod)?;
-        let config = config.clone();
+        let methods = called.methods.clone();
+        let (id, config) = methods.find(method).ok_or(CallError::UnknownMethod)?;
         if !config.accepts(arguments) {
             return Err(CallError::BadArguments);
         }
         let mut receivers = core::mem::take(&mut self.receivers);
         receivers.clear();
         let result = self
-            .collect_receivers(target, node, &config, &mut receivers)
+            .collect_receivers(target, node, config, &mut receivers)
             .and_then(|()| Body::encode(arguments));
         let sent = match &result {
             Ok(body) => {
@@ -156,9 +164,20 @@ impl Session {
         result?;
         let own = self.config.id;
         if config.is_local() && target.includes(own) {
-            self.call_locally(node, id, &config, arguments);
+            self.call_locally(node, id, config, arguments);
         }
         Ok(sent)
+    }
+
+    /// Takes calls from a peer's allowance ([`Limits::rpc_rate`](crate::Limits::rpc_rate)), as when running one
+    /// turned out to be expensive. Unknown peers are ignored.
+    pub fn charge_calls(&mut self, now: Instant, peer: PeerId, calls: u64) {
+        let rate = self.config.limits.rpc_rate;
+        if let Some(slot) = self.peers.slot(peer)
+            && let Some(peer) = self.peers.admitted_at_mut(slot)
+        {
+            peer.calls.all.charge(now, rate, calls);
+        }
     }
 
     /// The slots of those who get a call, in order of admission.
@@ -275,6 +294,41 @@ impl Session {
             channel,
         };
         self.emit(Event::Rpc(call));
+    }
+}
+
+/// Entries of methods with their own rate before those of freed nodes are looked for.
+const CALLS_BEFORE_SWEEP: usize = 64;
+
+/// How much one peer may call.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    all: Bucket,
+    /// For methods with a rate of their own, which only this end's nodes have.
+    by_method: BTreeMap<(NodeKey, u16), Bucket>,
+    sweep_at: usize,
+}
+
+impl Calls {
+    pub(crate) const fn new(rate: Rate) -> Self {
+        Self {
+            all: Bucket::full(rate),
+            by_method: BTreeMap::new(),
+            sweep_at: CALLS_BEFORE_SWEEP,
+        }
+    }
+
+    /// Takes one call of a method from its own rate.
+    fn take(&mut self, now: Instant, rate: Rate, method: (NodeKey, u16), nodes: &Nodes) -> bool {
+        if self.by_method.len() >= self.sweep_at {
+            self.by_method
+                .retain(|(key, _), _| nodes.get(*key).is_some());
+            self.sweep_at = (self.by_method.len() * 2).max(CALLS_BEFORE_SWEEP);
+        }
+        let bucket = self.by_method.entry(method);
+        bucket
+            .or_insert_with(|| Bucket::full(rate))
+            .take(now, rate, 1)
     }
 }
 

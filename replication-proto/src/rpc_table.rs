@@ -2,6 +2,7 @@
 
 use crate::packet::Checksum;
 use crate::peer::TransferMode;
+use crate::rate::Rate;
 use crate::variant::{Value, ValueType};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -33,6 +34,7 @@ pub struct RpcConfig {
     transfer: TransferMode,
     channel: u8,
     call_local: bool,
+    rate: Option<Rate>,
     arguments: Option<Arguments>,
 }
 
@@ -54,6 +56,7 @@ impl RpcConfig {
             transfer: TransferMode::Reliable,
             channel: 0,
             call_local: false,
+            rate: None,
             arguments: None,
         }
     }
@@ -89,6 +92,13 @@ impl RpcConfig {
     #[must_use]
     pub const fn call_local(mut self) -> Self {
         self.call_local = true;
+        self
+    }
+
+    /// Limits how often one peer may call it on one node, beside [`Limits::rpc_rate`](crate::Limits::rpc_rate).
+    #[must_use]
+    pub const fn rate(mut self, rate: Rate) -> Self {
+        self.rate = Some(rate);
         self
     }
 
@@ -131,6 +141,10 @@ impl RpcConfig {
 
     pub(crate) const fn route(&self) -> (TransferMode, u8) {
         (self.transfer, self.channel)
+    }
+
+    pub(crate) const fn own_rate(&self) -> Option<Rate> {
+        self.rate
     }
 
     pub(crate) const fn is_local(&self) -> bool {

@@ -17,7 +17,7 @@ use crate::node::{NodeConfig, NodeError, NodeKey, Nodes};
 use crate::packet::{self, Command, ConfirmFormat, Despawn, Spawn, Sync, Sys};
 use crate::peer::{PeerId, Peers, Slot, State, Target, TransferMode};
 use crate::rpc_table::RpcTable;
-use crate::stats::{DropReason, Stats};
+use crate::stats::{DropReason, PeerUsage, Stats};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use bytes::{Buf as _, Bytes};
@@ -409,6 +409,18 @@ impl Session {
     #[must_use]
     pub const fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What an admitted peer makes this end hold.
+    #[must_use]
+    pub fn peer_usage(&self, peer: PeerId) -> Option<PeerUsage> {
+        let admitted = self.peers.admitted_at(self.peers.slot(peer)?)?;
+        Some(PeerUsage {
+            cached_paths: admitted.received.len(),
+            cached_path_bytes: admitted.received.text_bytes(),
+            waiting_packets: admitted.forwarding.waiting_packets(),
+            waiting_bytes: admitted.forwarding.waiting_cost(),
+        })
     }
 
     /// Whether anything can be sent: a client needs the server.

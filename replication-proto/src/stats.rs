@@ -178,6 +178,20 @@ impl Stats {
     }
 }
 
+/// What one admitted peer makes the session hold now; [`Limits`](crate::Limits) bounds each number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerUsage {
+    /// Path numbers that it announced.
+    pub cached_paths: usize,
+    /// Bytes of their text.
+    pub cached_path_bytes: usize,
+    /// Relayed packets of it that wait for its rate.
+    pub waiting_packets: usize,
+    /// What those cost: their bytes, 64 for each packet and 16 for each receiver.
+    pub waiting_bytes: usize,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

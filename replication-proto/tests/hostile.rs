@@ -4,13 +4,13 @@ mod common;
 
 use bytes::Bytes;
 use common::{Net, hex, peer};
+use core::time::Duration;
 use proto_core::Instant;
 use replication_proto::variant::{Value, ValueType};
 use replication_proto::{
     AuthFailure, Authentication, Config, DisconnectReason, DropReason, Event, Incoming, NodeConfig,
     Relay, RpcConfig, RpcMode, Session, Target, TransferMode, Verdict,
 };
-use std::time::Duration;
 
 /// Cases that need a spawner or a synchronizer at this end.
 const WITH_REPLICATION: &[&str] = &[

@@ -38,14 +38,14 @@ impl ElementType {
         match self {
             Self::Builtin(ValueType::Nil) => Ok(value),
             Self::Builtin(kind) if *kind == value.kind() => Ok(value),
-            Self::Builtin(kind) => convert(*kind, value),
-            Self::Class(_) | Self::Script(_) => match value {
+            Self::Builtin(ValueType::Object) | Self::Class(_) | Self::Script(_) => match value {
                 Value::Nil => Ok(Value::Object(ObjectId(0))),
                 Value::Object(_) => Ok(value),
                 _ => Err(WrongType {
                     found: value.kind(),
                 }),
             },
+            Self::Builtin(kind) => convert(*kind, value),
         }
     }
 }
@@ -112,7 +112,10 @@ impl fmt::Display for ElementType {
         match self {
             Self::Builtin(kind) => f.write_str(kind.name()),
             Self::Class(name) => f.write_str(name),
-            Self::Script(path) => write!(f, "Resource(\"{path}\")"),
+            Self::Script(path) => {
+                let path = path.replace('\\', "\\\\").replace('"', "\\\"");
+                write!(f, "Resource(\"{path}\")")
+            }
         }
     }
 }
@@ -123,9 +126,6 @@ pub(super) type Kept = Option<Box<ElementType>>;
 fn keep(element_type: Option<ElementType>) -> Kept {
     match element_type {
         None | Some(ElementType::Builtin(ValueType::Nil)) => None,
-        Some(ElementType::Builtin(ValueType::Object)) => {
-            Some(Box::new(ElementType::Class(StringName::from("Object"))))
-        }
         Some(element_type) => Some(Box::new(element_type)),
     }
 }
@@ -154,7 +154,7 @@ impl Array {
         }
     }
 
-    /// An empty array of `element_type`. An object type without a class is class `Object`.
+    /// An empty array of `element_type`.
     #[must_use]
     pub fn typed(element_type: ElementType) -> Self {
         Self::with_capacity(Some(element_type), 0)
@@ -343,8 +343,7 @@ impl Dictionary {
         Self::default()
     }
 
-    /// An empty dictionary with typed keys, values or both; nothing leaves a side untyped. An object type without a
-    /// class is class `Object`.
+    /// An empty dictionary with typed keys, values or both; nothing leaves a side untyped.
     #[must_use]
     pub fn typed(key_type: Option<ElementType>, value_type: Option<ElementType>) -> Self {
         Self(Box::new(Entries {
@@ -580,5 +579,83 @@ impl Drop for Dictionary {
                     .collect(),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn int(value: i64) -> Value {
+        Value::Int(value)
+    }
+
+    #[test]
+    fn a_large_dictionary_finds_replaces_and_removes_in_any_order() {
+        let mut dictionary = Dictionary::new();
+        for at in 0..500 {
+            let key = at * 7919 % 500;
+            assert_eq!(dictionary.insert(key, at).unwrap(), None);
+        }
+        for at in 0..500 {
+            let key = at * 7919 % 500;
+            assert_eq!(dictionary.insert(key, -at).unwrap(), Some(int(at)));
+        }
+        for at in 0..490 {
+            let key = int(at * 7919 % 500);
+            assert_eq!(dictionary.get(&key), Some(&int(-at)));
+            assert_eq!(dictionary.remove(&key), Some(int(-at)));
+            assert_eq!(dictionary.get(&key), None);
+        }
+        let left: Vec<_> = dictionary.into_iter().map(|(_, value)| value).collect();
+        assert_eq!(left, (490..500).map(|at| int(-at)).collect::<Vec<_>>());
+    }
+
+    // req: HP-8
+    #[test]
+    fn the_last_value_of_equal_keys_wins_at_the_place_of_the_first() {
+        for count in [10, 16, 17, 1000] {
+            let entries = (0..count).map(|at| (int(at % 7), int(at)));
+            let dictionary: Dictionary = entries.collect();
+            let keys: Vec<_> = dictionary
+                .as_slice()
+                .iter()
+                .map(|(key, _)| key.clone())
+                .collect();
+            assert_eq!(keys, (0..7).map(int).collect::<Vec<_>>());
+            let last = (0..count).rfind(|at| at % 7 == 2).unwrap();
+            assert_eq!(dictionary.get(&int(2)), Some(&int(last)));
+        }
+    }
+
+    #[test]
+    fn typed_containers_convert_like_the_engine_and_refuse_the_rest() {
+        let mut ints = Array::typed(ElementType::Builtin(ValueType::Int));
+        ints.push(2.5).unwrap();
+        ints.push(true).unwrap();
+        assert_eq!(ints.as_slice(), [int(2), int(1)]);
+        assert_eq!(ints.push("2").unwrap_err().found, ValueType::String);
+        let mut objects = Array::typed(ElementType::object_id());
+        objects.push(Value::Nil).unwrap();
+        assert_eq!(objects.as_slice(), [Value::Object(ObjectId(0))]);
+        assert!(objects.push(1).is_err());
+        let mut names = Dictionary::typed(
+            Some(ElementType::Builtin(ValueType::StringName)),
+            Some(ElementType::Builtin(ValueType::Float)),
+        );
+        names.insert("speed", 3).unwrap();
+        assert!(names.insert(1, 3).is_err());
+        assert!(names.insert("speed", "fast").is_err());
+        assert_eq!(names.get_text("speed"), Some(&Value::Float(3.0)));
+        assert_eq!(names.as_slice()[0].0.kind(), ValueType::StringName);
+        let untyped = Array::typed(ElementType::Builtin(ValueType::Nil));
+        assert_eq!(untyped, Array::from(vec![]));
+    }
+
+    // req: HP-8: an empty dictionary of 8 bytes stays below 16 times that.
+    #[test]
+    fn empty_containers_are_small() {
+        assert!(size_of::<Value>() + size_of::<Entries>() <= 16 * 8);
     }
 }

@@ -1,14 +1,18 @@
 //! Sessions joined by a transport in memory, and the recorded packets to compare with.
 #![allow(dead_code, reason = "each test crate uses its part")]
+#![allow(
+    clippy::std_instead_of_alloc,
+    reason = "a test module has no extern crate alloc"
+)]
 
 use bytes::Bytes;
+use core::time::Duration;
 use proto_core::Instant;
 use replication_proto::{
     Config, DropReason, Event, Incoming, NodeConfig, PeerId, RpcConfig, RpcTable, Session,
     TransferMode, Verdict,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 pub(crate) fn peer(id: i32) -> PeerId {
     PeerId::new(id).unwrap()

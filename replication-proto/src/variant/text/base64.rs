@@ -2,15 +2,19 @@
 
 use alloc::vec::Vec;
 
-/// The bytes of a base64 text, or nothing if it is none.
+/// The bytes of a base64 text, which may be broken into lines, or nothing if it is none.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
-    let body = text.trim_end_matches('=');
-    let padding = text.len() - body.len();
-    if !text.len().is_multiple_of(4) || padding > 2 {
+    let lines = text.trim_end_matches([' ', '\r', '\n']).bytes();
+    let mut body: Vec<u8> = lines.filter(|byte| !b"\r\n".contains(byte)).collect();
+    let length = body.len();
+    while body.last() == Some(&b'=') && length - body.len() < 2 {
+        body.pop();
+    }
+    if !length.is_multiple_of(4) {
         return None;
     }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for group in body.as_bytes().chunks(4) {
+    let mut bytes = Vec::with_capacity(length / 4 * 3);
+    for group in body.chunks(4) {
         let mut bits = 0u32;
         for byte in group {
             bits = bits << 6 | digit(*byte)?;
@@ -43,7 +47,8 @@ mod tests {
         assert_eq!(decode("AQI=").unwrap(), [1, 2]);
         assert_eq!(decode("AQ==").unwrap(), [1]);
         assert_eq!(decode("").unwrap(), []);
-        for bad in ["A", "AQI", "A===", "====", "AQ=D", "!!!!", "é==="] {
+        assert_eq!(decode("AQ\r\nID\n").unwrap(), [1, 2, 3]);
+        for bad in ["A", "AQI", "A===", "====", "AQ=D", "!!!!", "é===", " AQID"] {
             assert_eq!(decode(bad), None, "{bad}");
         }
     }

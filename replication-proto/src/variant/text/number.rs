@@ -253,7 +253,7 @@ fn generate(digits: &mut Digits, lower: u64, number: u64, upper: u64, shift: u32
 /// A power of ten, and its exponent, that brings a number of this binary exponent to one between -60 and -32.
 fn cached_power(exponent: i32) -> (Scaled, i32) {
     let wanted = -60 - exponent - 1;
-    let decimal = ((wanted * 78_913) >> 18) + i32::from(wanted > 0);
+    let decimal = wanted * 78_913 / (1 << 18) + i32::from(wanted > 0);
     let index = (300 + decimal + 7) / 8;
     let decimal = index * 8 - 300;
     let fraction = usize::try_from(index)

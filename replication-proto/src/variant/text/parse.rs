@@ -356,12 +356,8 @@ impl<'a> Parser<'a> {
             return Err(not_allowed);
         }
         let mut id = 0;
+        self.expect(b',', "','")?;
         loop {
-            match self.next()? {
-                Token::Mark(b')') => return Ok(Value::Object(ObjectId(id))),
-                Token::Mark(b',') => {}
-                token => return Err(self.unexpected(&token, "',' or ')'")),
-            }
             let Token::Text(property) = self.next()? else {
                 return Err(not_allowed);
             };
@@ -370,6 +366,11 @@ impl<'a> Parser<'a> {
                 ("object_id", Token::Int(value)) => id = value.cast_unsigned(),
                 ("script", Token::Word("null")) => {}
                 _ => return Err(not_allowed),
+            }
+            match self.next()? {
+                Token::Mark(b')') => return Ok(Value::Object(ObjectId(id))),
+                Token::Mark(b',') => {}
+                token => return Err(self.unexpected(&token, "',' or ')'")),
             }
         }
     }
@@ -475,6 +476,7 @@ impl<'a> Parser<'a> {
         let id = match self.next()? {
             Token::Mark(b')') => return Ok(Rid(0)),
             Token::Int(id) => id,
+            Token::Float(id) => Number::Float(id).to_i64(),
             token => return Err(self.unexpected(&token, "a number or ')'")),
         };
         self.expect(b')', "')'")?;
