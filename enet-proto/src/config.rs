@@ -121,7 +121,8 @@ pub struct Limits {
     pub waiting_bytes: usize,
     /// Incomplete packets of a peer.
     pub reassemblies: usize,
-    /// Bytes that incomplete packets of a peer hold; one packet may always be completed.
+    /// Bytes that packets of a peer hold which came in parts, until they are delivered; the next packet of a channel
+    /// may use as many again, and a single incomplete one may always be completed.
     pub reassembly_bytes: usize,
     /// Refusals for `waiting_bytes` without progress between them after which the peer is dropped.
     pub refusals: u32,

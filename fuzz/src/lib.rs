@@ -10,9 +10,12 @@
 
 extern crate alloc;
 
+mod enet;
+mod network;
 mod scene;
 mod variant;
 
+pub use enet::{enet_datagram, enet_reassembly, enet_script};
 pub use scene::{scene_packet, scene_script};
 pub use variant::{variant, variant_compact, variant_roundtrip};
 

@@ -56,12 +56,15 @@ fn check_canonical(value: &Value) {
     );
 }
 
-/// Any bytes as a value in the binary form.
+/// Any bytes as a value in the binary form, and as text.
 ///
 /// # Panics
-/// If the decoder panics, uses more than it was given, or gives a value that does not survive encoding and decoding.
+/// If a decoder panics, uses more than it was given, or gives a value that does not survive encoding and decoding.
 pub fn variant(data: &[u8]) {
     let _ = variant::decode(data, &Limits::reference());
+    if let Ok(value) = variant::text::from_text(&String::from_utf8_lossy(data)) {
+        check_text(&value);
+    }
     if let Ok((value, used)) = variant::decode(data, &Limits::default()) {
         assert!(used <= data.len(), "used {used} of {}", data.len());
         check_canonical(&value);
@@ -114,6 +117,16 @@ fn integers<const N: usize>(input: &mut Unstructured<'_>) -> Result<[i32; N]> {
     <[i32; N]>::arbitrary(input)
 }
 
+/// The text of a value is the text of a value, unless a node path has names that only bytes can carry.
+fn check_text(value: &Value) {
+    let text = variant::text::to_text(value);
+    if let Err(error) = variant::text::from_text(&text)
+        && !text.contains("NodePath(")
+    {
+        panic!("{error} in our own text {text}");
+    }
+}
+
 /// A short list of whatever `one` gives.
 fn list<'a, T>(
     input: &mut Unstructured<'a>,
@@ -136,7 +149,7 @@ fn node_path(input: &mut Unstructured<'_>) -> Result<NodePath> {
 
 fn array(input: &mut Unstructured<'_>, depth: usize) -> Result<Array> {
     let mut array = match u8::arbitrary(input)? {
-        0..=50 => Array::typed(ElementType::Builtin(kind(input)?)),
+        0..=50 => Array::typed(element_type(input)?),
         51..=60 => Array::typed(ElementType::object_id()),
         _ => Array::new(),
     };
@@ -149,7 +162,7 @@ fn array(input: &mut Unstructured<'_>, depth: usize) -> Result<Array> {
 
 fn dictionary(input: &mut Unstructured<'_>, depth: usize) -> Result<Dictionary> {
     let mut dictionary = if u8::arbitrary(input)? < 50 {
-        Dictionary::typed(Some(ElementType::Builtin(kind(input)?)), None)
+        Dictionary::typed(Some(element_type(input)?), None)
     } else {
         Dictionary::new()
     };
@@ -163,6 +176,14 @@ fn dictionary(input: &mut Unstructured<'_>, depth: usize) -> Result<Dictionary> 
 
 fn kind(input: &mut Unstructured<'_>) -> Result<ValueType> {
     input.choose(&ValueType::ALL).copied()
+}
+
+/// A type as it comes back: objects without a class do so with the class that stands for all.
+fn element_type(input: &mut Unstructured<'_>) -> Result<ElementType> {
+    Ok(match kind(input)? {
+        ValueType::Object => ElementType::object_id(),
+        kind => ElementType::Builtin(kind),
+    })
 }
 
 /// Any value, nested at most four deep.
@@ -251,6 +272,7 @@ pub fn variant_roundtrip(data: &[u8]) {
         return;
     };
     check_canonical(&value);
+    check_text(&value);
     let bytes = binary(&value);
     for length in 0..bytes.len() {
         if let Ok((_, used)) = variant::decode(&bytes[..length], &Limits::default()) {

@@ -68,9 +68,9 @@ fn scripts(count: u64, body: fn(&[u8])) {
     }
 }
 
-// req: HM-5, HE-1, HE-2
+// req: HM-5, HG-1, HG-12, HE-1, HE-2, HE-5
 // req: HE-10
-// req: HM-5, HG-6, HP-8
+// req: HM-5, HX-1, HG-1, HG-6, HP-8
 #[test]
 fn every_value_its_prefixes_and_its_neighbours_are_decoded_or_refused() {
     replay("variant", fuzz_bodies::variant);
@@ -89,6 +89,7 @@ fn every_compressed_value_its_prefixes_and_its_neighbours_are_decoded_or_refused
     disturb("variant_compact", fuzz_bodies::variant_compact);
 }
 
+// req: HG-1, HG-4, HP-4, HP-9
 #[test]
 fn hostile_and_recorded_packets_leave_the_session_alive() {
     replay("scene_packet", fuzz_bodies::scene_packet);
@@ -98,4 +99,22 @@ fn hostile_and_recorded_packets_leave_the_session_alive() {
 fn session_scripts_keep_their_promises() {
     replay("scene_script", fuzz_bodies::scene_script);
     scripts(64, fuzz_bodies::scene_script);
+}
+
+#[test]
+fn hostile_and_recorded_datagrams_leave_the_session_beside_them_alone() {
+    replay("enet_datagram", fuzz_bodies::enet_datagram);
+}
+
+// req: HG-15, HE-11
+#[test]
+fn connection_scripts_keep_reliable_packets_in_order_and_whole() {
+    replay("enet_script", fuzz_bodies::enet_script);
+    scripts(64, fuzz_bodies::enet_script);
+}
+
+#[test]
+fn fragments_of_any_shape_never_deliver_bytes_that_nobody_sent() {
+    replay("enet_reassembly", fuzz_bodies::enet_reassembly);
+    scripts(64, fuzz_bodies::enet_reassembly);
 }

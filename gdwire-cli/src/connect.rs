@@ -7,8 +7,8 @@ use clap::Args;
 use core::net::SocketAddr;
 use gdwire::drive::{self, tokio::ClientDriver};
 use gdwire::session::{
-    AuthError, Authentication, CallError, NodeConfig, NodeError, NodeKey, PeerId, SendError,
-    Target, TransferMode,
+    AuthError, Authentication, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError,
+    NodeKey, PeerId, SendError, Target, TransferMode,
 };
 use gdwire::variant::Value;
 use gdwire::{Client, ClientConfig, Event, PeerStats};
@@ -114,6 +114,10 @@ impl Endpoint for ClientDriver {
 
     fn has_peer(&self, peer: PeerId) -> bool {
         peer.is_server() && self.client().is_connected()
+    }
+
+    fn explain(&self, mismatch: &MethodMismatch) -> MismatchReport {
+        self.client().session().explain_mismatch(mismatch)
     }
 
     fn stats(&self) -> Vec<(PeerId, PeerStats)> {

@@ -7,8 +7,8 @@ use clap::Args;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use gdwire::drive::{self, tokio::ServerDriver};
 use gdwire::session::{
-    AuthError, Authentication, CallError, NodeConfig, NodeError, NodeKey, PeerId, SendError,
-    Target, TransferMode,
+    AuthError, Authentication, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError,
+    NodeKey, PeerId, SendError, Target, TransferMode,
 };
 use gdwire::variant::Value;
 use gdwire::{Event, PeerStats, Server, ServerConfig};
@@ -118,6 +118,10 @@ impl Endpoint for ServerDriver {
 
     fn has_peer(&self, peer: PeerId) -> bool {
         self.server().peer_stats(peer).is_some()
+    }
+
+    fn explain(&self, mismatch: &MethodMismatch) -> MismatchReport {
+        self.server().session().explain_mismatch(mismatch)
     }
 
     fn stats(&self) -> Vec<(PeerId, PeerStats)> {

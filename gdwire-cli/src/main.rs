@@ -3,6 +3,8 @@
 //! Each subcommand has a file of its own. `connect` and `host` share `ndjson`, the session as lines of JSON.
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 mod connect;
 mod demo;
 mod help;

@@ -77,3 +77,8 @@ pub use peers::{
 };
 pub use proto_core::{Handled, Instant, Transmit};
 pub use replication_proto::variant::Value;
+
+/// Compiles the example in the README.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -135,17 +135,7 @@ impl Session {
 
     /// Passes an envelope on to those whom the sender means.
     fn forward(&mut self, arrival: &Arrival, target: Target) -> Result<(), Refusal> {
-        let receivers: VecDeque<_> = self
-            .peers
-            .admitted()
-            .iter()
-            .filter_map(|&slot| Some((slot, self.peers.at(slot)?)))
-            .filter(|(_, peer)| match target {
-                Target::Peer(one) => peer.id == one,
-                _ => target.includes(peer.id) && peer.id != arrival.from,
-            })
-            .map(|(slot, peer)| (slot, peer.epoch))
-            .collect();
+        let receivers = self.receivers_of(arrival.from, target);
         if receivers.is_empty() {
             return Ok(());
         }
@@ -161,6 +151,24 @@ impl Session {
         } else {
             self.forward_unreliable(arrival, waiting)
         }
+    }
+
+    /// Slot and stay of those whom `target` of a packet from `source` means. Only a single target can be its sender.
+    fn receivers_of(&self, source: PeerId, target: Target) -> VecDeque<(Slot, u32)> {
+        let stay = |slot: Slot| Some((slot, self.peers.at(slot)?));
+        if let Target::Peer(peer) = target {
+            let found = self.peers.slot(peer).and_then(stay);
+            return found
+                .map(|(slot, peer)| (slot, peer.epoch))
+                .into_iter()
+                .collect();
+        }
+        let admitted = self.peers.admitted().iter();
+        admitted
+            .filter_map(|&slot| stay(slot))
+            .filter(|(_, peer)| target.includes(peer.id) && peer.id != source)
+            .map(|(slot, peer)| (slot, peer.epoch))
+            .collect()
     }
 
     fn forward_unreliable(&mut self, arrival: &Arrival, packet: Waiting) -> Result<(), Refusal> {

@@ -149,19 +149,20 @@ impl Session {
             return Err(CallError::BadArguments);
         }
         let mut receivers = core::mem::take(&mut self.receivers);
-        receivers.clear();
-        let result = self
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let sent = self
             .collect_receivers(target, node, config, &mut receivers)
-            .and_then(|()| Body::encode(arguments));
-        let sent = match &result {
-            Ok(body) => {
+            .and_then(|()| encode_arguments(arguments, &mut scratch))
+            .map(|body| {
                 self.send_call(node, id, config.route(), body, &receivers);
                 receivers.len()
-            }
-            Err(_) => 0,
-        };
+            });
+        receivers.clear();
         self.receivers = receivers;
-        result?;
+        scratch.clear();
+        scratch.shrink_to(SCRATCH_KEPT);
+        self.scratch = scratch;
+        let sent = sent?;
         let own = self.config.id;
         if config.is_local() && target.includes(own) {
             self.call_locally(node, id, config, arguments);
@@ -236,7 +237,7 @@ impl Session {
         key: NodeKey,
         method: MethodId,
         route: (TransferMode, u8),
-        body: &Body,
+        body: ArgumentBytes<'_>,
         receivers: &[Slot],
     ) {
         let mut all_confirmed = true;
@@ -261,10 +262,10 @@ impl Session {
             let is_confirmed = node.offer(slot.0, peer) == OfferState::Confirmed;
             let packet = if is_confirmed {
                 let reference = NodeReference::Id { id, width };
-                by_id.get_or_insert_with(|| body.packet(reference, method))
+                by_id.get_or_insert_with(|| encode_call(reference, method, body))
             } else {
                 let reference = NodeReference::Path(&node.path);
-                by_path.get_or_insert_with(|| body.packet(reference, method))
+                by_path.get_or_insert_with(|| encode_call(reference, method, body))
             };
             let (to, packet) = (peer.id, packet.clone());
             self.send_command(Target::Peer(to), route, packet);
@@ -296,6 +297,9 @@ impl Session {
         self.emit(Event::Rpc(call));
     }
 }
+
+/// Bytes of the buffer for arguments that are kept from call to call.
+const SCRATCH_KEPT: usize = 4096;
 
 /// Entries of methods with their own rate before those of freed nodes are looked for.
 const CALLS_BEFORE_SWEEP: usize = 64;
@@ -332,38 +336,30 @@ impl Calls {
     }
 }
 
-/// The arguments of a call, encoded once for all receivers.
-struct Body {
-    /// How many, or nothing in the raw form.
-    count: Option<u8>,
-    bytes: Vec<u8>,
+/// The arguments of a call, encoded into `scratch` or as they are.
+fn encode_arguments<'a>(
+    arguments: &'a [Value],
+    scratch: &'a mut Vec<u8>,
+) -> Result<ArgumentBytes<'a>, CallError> {
+    let count = u8::try_from(arguments.len()).map_err(|_| CallError::TooManyArguments)?;
+    match arguments {
+        [] => Ok(ArgumentBytes::Raw(&[])),
+        [Value::PackedByteArray(bytes)] => Ok(ArgumentBytes::Raw(bytes)),
+        _ => {
+            compact::encode_values(arguments, scratch)?;
+            Ok(ArgumentBytes::Counted {
+                count,
+                bytes: scratch,
+            })
+        }
+    }
 }
 
-impl Body {
-    fn encode(arguments: &[Value]) -> Result<Self, CallError> {
-        let count = u8::try_from(arguments.len()).map_err(|_| CallError::TooManyArguments)?;
-        let mut bytes = Vec::new();
-        let count = match compact::encode_arguments(arguments, &mut bytes)? {
-            compact::Form::Raw => None,
-            compact::Form::Values => Some(count),
-        };
-        Ok(Self { count, bytes })
-    }
-
-    fn packet(&self, node: NodeReference<'_>, method: MethodId) -> Bytes {
-        let bytes = &self.bytes;
-        let arguments = match self.count {
-            None => ArgumentBytes::Raw(bytes),
-            Some(count) => ArgumentBytes::Counted { count, bytes },
-        };
-        let path = match node {
-            NodeReference::Path(path) => path.len() + 1,
-            NodeReference::Id { .. } => 0,
-        };
-        let mut out = Vec::with_capacity(8 + bytes.len() + path);
-        RemoteCall::new(node, method.value(), arguments).encode(&mut out);
-        out.into()
-    }
+fn encode_call(node: NodeReference<'_>, method: MethodId, arguments: ArgumentBytes<'_>) -> Bytes {
+    let call = RemoteCall::new(node, method.value(), arguments);
+    let mut out = Vec::with_capacity(call.encoded_len());
+    call.encode(&mut out);
+    out.into()
 }
 
 impl From<variant::DecodeError> for Verdict {

@@ -85,6 +85,8 @@ pub struct Session {
     pub(crate) stats: Stats,
     /// Receivers of the call being sent; kept for its memory.
     pub(crate) receivers: Vec<Slot>,
+    /// Arguments of the call being sent; kept for its memory.
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl Session {
@@ -104,6 +106,7 @@ impl Session {
             events: VecDeque::new(),
             stats: Stats::new(),
             receivers: Vec::new(),
+            scratch: Vec::new(),
         })
     }
 

@@ -58,7 +58,10 @@ fn check(bytes: &[u8]) -> Result<(), DecodeErrorKind> {
     packet.encode(&mut again);
     assert_eq!(to_hex(&again), to_hex(bytes));
     match packet {
-        Packet::RemoteCall(call) => check_call(&call),
+        Packet::RemoteCall(call) => {
+            assert_eq!(call.encoded_len(), bytes.len());
+            check_call(&call)
+        }
         Packet::Spawn(spawn) => check_spawn(&spawn),
         Packet::Sync(sync) => check_sync(&sync),
         Packet::Delta(delta) => {

@@ -64,7 +64,8 @@ impl Host {
                 let entry = self.half_open.get_mut(*id)?;
                 let header = Header {
                     peer_id: entry.offer.outgoing_peer_id,
-                    session: 0,
+                    // A client that is connected already, because only its answer got lost, checks this.
+                    session: terms.incoming_session_id,
                     compressed: false,
                     sent_time: Some(self.clock.wire(self.clock.now())),
                 };

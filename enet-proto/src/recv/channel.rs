@@ -160,6 +160,9 @@ impl ChannelIn {
         }
         let waiting = match self.waiting.entry(position) {
             Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) if position == self.delivered + 1 => {
+                entry.insert(Waiting::Parts(held.open_in_turn(shape)))
+            }
             Entry::Vacant(entry) => match held.open(shape, limits) {
                 Some(reassembly) => entry.insert(Waiting::Parts(reassembly)),
                 None => return Verdict::Refused(DropReason::ReceiveLimit),
@@ -174,10 +177,15 @@ impl ChannelIn {
         if reassembly.has(part.number) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        if !held.add_part(reassembly, part.number, part.payload, limits) {
+        // All that waits, waits for the next packet: to refuse that one would be for ever.
+        let is_next = position == self.delivered + 1;
+        let limit_bytes = limits
+            .reassembly_bytes
+            .saturating_mul(if is_next { 2 } else { 1 });
+        if !held.add_part(reassembly, part.number, part.payload, limit_bytes) {
             return Verdict::Refused(DropReason::ReceiveLimit);
         }
-        if reassembly.is_complete() && position == self.delivered + 1 {
+        if reassembly.is_complete() && is_next {
             self.advance(self.delivered, held, deliver);
         }
         Verdict::Taken
@@ -354,7 +362,12 @@ impl ChannelIn {
         if reassembly.has(part.number) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        if !held.add_part(reassembly, part.number, part.payload, limits) {
+        if !held.add_part(
+            reassembly,
+            part.number,
+            part.payload,
+            limits.reassembly_bytes,
+        ) {
             return Verdict::Ignored(DropReason::ReceiveLimit);
         }
         if !reassembly.is_complete() {

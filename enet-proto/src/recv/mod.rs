@@ -15,7 +15,7 @@ use reassembly::{Reassembly, Shape};
 pub(crate) struct Held {
     /// Complete packets that wait for an earlier one, with overhead.
     pub(crate) waiting_bytes: usize,
-    /// Received parts of incomplete packets, with overhead.
+    /// Received parts of incomplete packets, and of complete ones that wait for their turn, with overhead.
     pub(crate) reassembly_bytes: usize,
     /// Number of incomplete packets.
     pub(crate) reassemblies: usize,
@@ -34,38 +34,48 @@ impl Held {
         true
     }
 
-    /// Adds part `number` to `reassembly`, if the limit allows.
+    /// Adds part `number` to `reassembly`, if `limit_bytes` allows; the last incomplete packet may always be completed.
     fn add_part(
         &mut self,
         reassembly: &mut Reassembly,
         number: u32,
         payload: &[u8],
-        limits: &Limits,
+        limit_bytes: usize,
     ) -> bool {
         let after = self.reassembly_bytes + payload.len() + Limits::OVERHEAD_BYTES;
-        if after > limits.reassembly_bytes && self.reassemblies > 1 {
+        if after > limit_bytes && self.reassemblies > 1 {
             return false;
         }
         self.reassembly_bytes -= reassembly.charge();
         reassembly.add(number, payload);
         self.reassembly_bytes += reassembly.charge();
+        // One that waits only for its turn keeps its bytes, but no longer a place.
+        if reassembly.is_complete() {
+            self.reassemblies -= 1;
+        }
         true
     }
 
     /// Opens a reassembly, if the limit allows.
     fn open(&mut self, shape: Shape, limits: &Limits) -> Option<Reassembly> {
-        if self.reassemblies >= limits.reassemblies {
-            return None;
-        }
+        let has_room = self.reassemblies < limits.reassemblies
+            && self.reassembly_bytes < limits.reassembly_bytes;
+        has_room.then(|| self.open_in_turn(shape))
+    }
+
+    /// Opens the reassembly of a channel's next packet, of which there is one per channel.
+    fn open_in_turn(&mut self, shape: Shape) -> Reassembly {
         let reassembly = Reassembly::new(shape);
         self.reassemblies += 1;
         self.reassembly_bytes += reassembly.charge();
-        Some(reassembly)
+        reassembly
     }
 
     /// Gives back what `reassembly` is charged, when it is complete or dropped.
     fn close(&mut self, reassembly: &Reassembly) {
-        self.reassemblies -= 1;
+        if !reassembly.is_complete() {
+            self.reassemblies -= 1;
+        }
         self.reassembly_bytes -= reassembly.charge();
     }
 

@@ -3,15 +3,15 @@
 use super::game::{self, PLAYERS, PlayerReport, STEPS};
 use super::godot::Project;
 use super::{DemoOptions, Outcome};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use gdwire::drive::{self, tokio::ServerDriver};
 use gdwire::session::{NodeKey, PeerId, RpcCall, Target};
 use gdwire::variant::Vector2;
 use gdwire::{Event, Server, ServerConfig, Value};
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// How long the players may take to leave when the game is over.

@@ -6,16 +6,16 @@ mod input;
 mod value;
 
 use crate::options::{Hex, SessionOptions, to_hex};
+use alloc::collections::BTreeMap;
 use command::{Command, CommandError};
 use core::time::Duration;
 use event::Line;
 use gdwire::session::{
-    AuthError, CallError, NodeConfig, NodeError, NodeKey, PeerId, RpcConfig, SendError, Target,
-    TransferMode,
+    AuthError, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError, NodeKey, PeerId,
+    RpcConfig, SendError, Target, TransferMode,
 };
 use gdwire::variant::Value;
 use gdwire::{DisconnectReason, Event, PeerStats};
-use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
@@ -25,6 +25,9 @@ pub(crate) use event::{error, listening};
 
 /// How long a session that ends may still talk to its peers.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Method lists that are looked for when they differ.
+const EXPLANATIONS: u32 = 16;
 
 /// What `connect` and `host` drive: a client or a server.
 pub(crate) trait Endpoint {
@@ -48,6 +51,7 @@ pub(crate) trait Endpoint {
     fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError>;
     fn disconnect_peer(&mut self, peer: PeerId);
     fn has_peer(&self, peer: PeerId) -> bool;
+    fn explain(&self, mismatch: &MethodMismatch) -> MismatchReport;
     fn stats(&self) -> Vec<(PeerId, PeerStats)>;
     fn close(&mut self);
     fn close_now(&mut self);
@@ -62,7 +66,7 @@ struct Session<E> {
     token: Option<Hex>,
     /// What pending peers sent last to authenticate.
     credentials: BTreeMap<PeerId, String>,
-    is_connected: bool,
+    explanations: u32,
 }
 
 /// Why a session ended.
@@ -82,7 +86,7 @@ pub(crate) async fn run(endpoint: impl Endpoint, options: SessionOptions) -> io:
         nodes: BTreeMap::new(),
         token: options.auth.clone(),
         credentials: BTreeMap::new(),
-        is_connected: false,
+        explanations: 0,
     };
     session.declare(&options)?;
     let end = session.until_end(&options).await?;
@@ -176,13 +180,10 @@ impl<E: Endpoint> Session<E> {
     fn on_event(&mut self, event: Event) -> io::Result<Option<End>> {
         tracing::trace!(?event);
         match event {
-            Event::Connected { id } => {
-                self.is_connected = true;
-                Line::new("connected")
-                    .with("id", id.value())
-                    .with("path", "direct")
-                    .write()?;
-            }
+            Event::Connected { id } => Line::new("connected")
+                .with("id", id.value())
+                .with("path", "direct")
+                .write()?,
             Event::ConnectionFailed { reason } => {
                 let word = match reason {
                     DisconnectReason::Remote => "refused",
@@ -223,9 +224,7 @@ impl<E: Endpoint> Session<E> {
                 .with("hex", self.credentials.remove(&peer).unwrap_or_default())
                 .with("reason", event::auth_failure_name(reason))
                 .write(),
-            Event::MethodMismatch(mismatch) => error("method_mismatch", mismatch.to_string())
-                .peer(mismatch.peer)
-                .write(),
+            Event::MethodMismatch(mismatch) => self.on_mismatch(&mismatch),
             Event::Refused {
                 address,
                 data,
@@ -238,6 +237,19 @@ impl<E: Endpoint> Session<E> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Looks for the other list only a few times, since that takes a while and any peer can ask for it.
+    fn on_mismatch(&mut self, mismatch: &MethodMismatch) -> io::Result<()> {
+        let message = if self.explanations < EXPLANATIONS {
+            self.explanations += 1;
+            self.endpoint.explain(mismatch).to_string()
+        } else {
+            mismatch.to_string()
+        };
+        error("method_mismatch", message)
+            .peer(mismatch.peer)
+            .write()
     }
 
     /// A client shows its token at once; a host waits for the peer's.

@@ -129,7 +129,7 @@ mod tests {
             "true",
             "-9223372036854775808",
             "1.0",
-            "1e300",
+            "1e+300",
             r#""text""#,
             r#"[1,2.5,"x",null,[],{}]"#,
             r#"{"b":1,"a":{"c":[true]}}"#,
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_value_inside_a_container_keeps_its_type() {
-        let json = r#"[{"gd":"Vector2(1, 2)"},{"k":{"gd":"^\"a/b\""}}]"#;
+        let json = r#"[{"gd":"Vector2(1, 2)"},{"k":{"gd":"NodePath(\"a/b\")"}}]"#;
         assert_eq!(round(json), json);
     }
 

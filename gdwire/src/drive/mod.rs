@@ -1,7 +1,7 @@
 //! Drivers: thin loops that run a machine over a real socket.
 //!
 //! [`tokio`] is for programs with an async runtime, [`blocking`] for one thread without any; both have the same shape.
-//! A driver owns one UDP socket and one [`Server`](crate::Server) or [`Client`](crate::Client), and does four things in
+//! A driver owns one UDP socket and one [`Server`] or [`Client`], and does four things in
 //! a loop: it hands over what was received, calls `handle_timeout` at the deadline, gives back events, and sends.
 //! Commands go to the machine in between (`server_mut`, `client_mut`); what they queued is sent by the next call of
 //! `next_event`, so call that soon and often.

@@ -136,6 +136,29 @@ impl<'a> RemoteCall<'a> {
         })
     }
 
+    /// How many bytes [`encode`](Self::encode) appends.
+    #[must_use]
+    pub const fn encoded_len(&self) -> usize {
+        let (node, path): (usize, usize) = match self.node {
+            NodeReference::Path(path) => (4, path.len().saturating_add(1)),
+            NodeReference::Id { id, width } => match (width, IdWidth::of(id)) {
+                (IdWidth::Four, _) | (_, IdWidth::Four) => (4, 0),
+                (IdWidth::Two, _) | (_, IdWidth::Two) => (2, 0),
+                (IdWidth::One, IdWidth::One) => (1, 0),
+            },
+        };
+        let method = if self.method > 0xff { 2 } else { 1 };
+        let (count, body) = match self.arguments {
+            ArgumentBytes::Raw(bytes) => (0, bytes.len()),
+            ArgumentBytes::Counted { bytes, .. } => (1, bytes.len()),
+        };
+        let head = node
+            .saturating_add(method)
+            .saturating_add(count)
+            .saturating_add(1_usize);
+        head.saturating_add(body).saturating_add(path)
+    }
+
     /// Appends the packet to `out`; an offset counts from where `out` ended.
     ///
     /// A body beyond 2 GiB cannot carry a path behind it; no transport takes such a packet.

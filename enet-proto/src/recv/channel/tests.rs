@@ -201,3 +201,50 @@ fn what_waits_is_charged_and_refused_beyond_the_limit() {
     receiver.reliable(1, b"x");
     assert_eq!(receiver.held.waiting_bytes, 0);
 }
+
+#[test]
+fn the_next_packet_is_assembled_even_when_later_ones_fill_the_limit() {
+    let mut receiver = Receiver::new();
+    let limit = u16::try_from(receiver.limits.reassemblies).unwrap();
+    for packet in 1..=limit {
+        assert_eq!(
+            receiver.part(1 + 3 * packet, 0, PacketFlags::RELIABLE),
+            Verdict::Taken
+        );
+    }
+    assert_eq!(
+        receiver.part(1 + 3 * (limit + 1), 0, PacketFlags::RELIABLE),
+        Verdict::Refused(DropReason::ReceiveLimit)
+    );
+
+    for number in 0..3 {
+        assert_eq!(
+            receiver.part(1, number, PacketFlags::RELIABLE),
+            Verdict::Taken
+        );
+    }
+
+    assert_eq!(receiver.texts(), [b"abcdefgh"]);
+}
+
+#[test]
+fn complete_packets_that_wait_for_their_turn_take_no_place_of_incomplete_ones() {
+    let mut receiver = Receiver::new();
+    let count = u16::try_from(3 * receiver.limits.reassemblies).unwrap();
+    for packet in 1..=count {
+        for number in 0..3 {
+            assert_eq!(
+                receiver.part(1 + 3 * packet, number, PacketFlags::RELIABLE),
+                Verdict::Taken
+            );
+        }
+    }
+    for number in 0..3 {
+        receiver.part(1, number, PacketFlags::RELIABLE);
+    }
+    assert_eq!(receiver.got.len(), usize::from(count) + 1);
+    assert_eq!(
+        (receiver.held.reassemblies, receiver.held.reassembly_bytes),
+        (0, 0)
+    );
+}

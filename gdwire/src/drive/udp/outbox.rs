@@ -88,7 +88,7 @@ impl Outbox {
             return Some(self.head(batch));
         }
         let mut batch = match self.behind.take() {
-            Some(behind) => self.to_front(behind),
+            Some(behind) => self.move_to_front(behind),
             None => Batch::single(poll(&mut self.buffer)?, 0),
         };
         while batch.takes_more(segments)
@@ -141,7 +141,7 @@ impl Outbox {
     }
 
     /// Moves one datagram to the start of the buffer, so that others have room behind it.
-    fn to_front(&mut self, batch: Batch) -> Batch {
+    fn move_to_front(&mut self, batch: Batch) -> Batch {
         let length = batch.bytes.len();
         self.buffer.copy_within(batch.bytes, 0);
         Batch {
@@ -161,7 +161,7 @@ mod tests {
 
     /// A source of datagrams `(port, length)`, each filled with its index.
     fn source(list: &[(u16, usize)]) -> impl FnMut(&mut [u8]) -> Option<Transmit> {
-        let mut list = list.to_vec().into_iter().enumerate();
+        let mut list = list.iter().copied().enumerate();
         move |buffer| {
             let (index, (port, length)) = list.next()?;
             buffer[..length].fill(u8::try_from(index).unwrap());

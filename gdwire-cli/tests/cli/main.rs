@@ -1,0 +1,5 @@
+//! Black-box tests: the built binary, its output and its exit codes.
+
+mod common;
+mod demo;
+mod ndjson;
