@@ -11,6 +11,7 @@ mod help;
 mod host;
 mod ndjson;
 mod options;
+mod swarm;
 mod url;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -34,6 +35,7 @@ enum Command {
     Connect(connect::ConnectOptions),
     Demo(demo::DemoOptions),
     Host(host::HostOptions),
+    Swarm(swarm::SwarmOptions),
 }
 
 /// The exit code for arguments that cannot be used.
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
             Command::Connect(options) => connect::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Host(options) => host::run(options).await,
+            Command::Swarm(options) => swarm::run(options).await,
         }
     });
     result.unwrap_or_else(|error| failure(&error))
