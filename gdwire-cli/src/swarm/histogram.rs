@@ -56,12 +56,11 @@ impl Histogram {
 }
 
 /// The bucket of a number: exact below 64, then 64 buckets from each power of two to the next.
-const fn bucket(micros: u64) -> usize {
-    if micros < STEPS as u64 {
-        return micros as usize;
-    }
-    let shift = micros.ilog2() - STEP_BITS;
-    ((shift + 1) * STEPS) as usize + ((micros >> shift) as usize - STEPS as usize)
+fn bucket(micros: u64) -> usize {
+    let shift = micros.max(1).ilog2().saturating_sub(STEP_BITS);
+    // At most 127.
+    let step = usize::try_from(micros >> shift).unwrap_or(0);
+    (shift * STEPS) as usize + step
 }
 
 /// The largest number in a bucket.
