@@ -27,6 +27,7 @@ pub use container::{Array, Dictionary, ElementType};
 pub use decode::{Decoder, decode};
 pub use encode::encode;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, WrongType};
+pub(crate) use key::is_same;
 pub use kind::ValueType;
 pub use limits::Limits;
 pub use math::{
