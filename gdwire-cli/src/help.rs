@@ -6,6 +6,7 @@ Examples:
   gdwire demo                                    play a session over loopback and see what works
   gdwire host 'enet://*:9000' --rpc Main:hello   host a game; commands and events are JSON lines
   gdwire connect enet://127.0.0.1:9000 --rpc Main:hello
+  gdwire project game/                           RPC ids, checksums and synchronized properties of a project
   gdwire swarm enet://127.0.0.1:9000 --clients 200 --for 30
 
 Exit codes: 0 done; 1 it ran and failed (refused, timed out); 2 the arguments are wrong.
@@ -76,3 +77,13 @@ pub(crate) const DEMO: &str = "\
 Examples:
   gdwire demo
   gdwire demo dedicated --godot /usr/bin/godot --json";
+
+/// Behind `gdwire project --help`.
+pub(crate) const PROJECT: &str = "\
+Examples:
+  gdwire project game/
+  gdwire project game/ --json | jq '.nodes[] | select(.rpcs != []) | {path, checksum}'
+
+Reads project.godot, scenes, resources and GDScript as text; no engine is needed. What only the
+engine can know is listed under warnings, with file and line. A file that cannot be read is an
+error with exit code 2.";

@@ -11,6 +11,7 @@ mod help;
 mod host;
 mod ndjson;
 mod options;
+mod project;
 mod swarm;
 mod url;
 
@@ -35,6 +36,7 @@ enum Command {
     Connect(connect::ConnectOptions),
     Demo(demo::DemoOptions),
     Host(host::HostOptions),
+    Project(project::ProjectOptions),
     Swarm(swarm::SwarmOptions),
 }
 
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
             Command::Connect(options) => connect::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Host(options) => host::run(options).await,
+            Command::Project(options) => project::run(&options),
             Command::Swarm(options) => swarm::run(options).await,
         }
     });

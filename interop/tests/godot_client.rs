@@ -238,6 +238,16 @@ fn being_kicked_a_server_that_quits_and_one_that_dies_are_told_apart() {
 }
 
 #[test]
+fn a_full_game_of_an_engine_does_not_let_our_client_in() {
+    needs_godot!();
+    let mut stage = Stage::with_client(client_config(), calls_node(), &["--clients=1"]);
+    joined(&mut stage);
+    let mut late = Stage::joining(client_config(), calls_node(), stage.port());
+    late.play(Duration::from_secs(3));
+    assert!(!late.has_peer(1), "{}", late.report());
+}
+
+#[test]
 fn our_client_leaves_in_good_order() {
     needs_godot!();
     let mut stage = Stage::client();
