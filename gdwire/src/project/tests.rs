@@ -267,7 +267,7 @@ fn a_file_that_breaks_off_is_an_error_with_its_line() {
         (
             "res://main.tscn",
             "[gd_scene]\n[node name=\"A\"",
-            "res://main.tscn:2: expected ']'",
+            "res://main.tscn:2: expected a closing bracket",
         ),
         (
             "res://main.tscn",
@@ -364,8 +364,10 @@ fn scenes_that_multiply_hit_the_limit_of_nodes() {
 // req: HB-8
 #[test]
 fn depth_is_limited_everywhere() {
-    let mut limits = Limits::default();
-    limits.depth = 8;
+    let limits = Limits {
+        depth: 8,
+        ..Limits::default()
+    };
     // Nodes below nodes.
     let mut main = "[gd_scene]\n[node name=\"A\" type=\"Node\"]\n".to_string();
     let mut parent = ".".to_string();
@@ -411,28 +413,38 @@ fn sizes_and_numbers_are_limited() {
     let main = scene_with_script("res://main.gd");
     let script = format!("extends Node\n# {}\n", "x".repeat(200));
     let texts = [("res://main.tscn", &*main), ("res://main.gd", &*script)];
-    let mut limits = Limits::default();
-    limits.script_bytes = 100;
+    let limits = Limits {
+        script_bytes: 100,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::TooLarge(100));
 
-    let mut limits = Limits::default();
-    limits.total_bytes = 300;
+    let limits = Limits {
+        total_bytes: 300,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::TooManyBytes(300));
 
-    let mut limits = Limits::default();
-    limits.entries = 2;
+    let limits = Limits {
+        entries: 2,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::TooManyEntries(2));
 
-    let mut limits = Limits::default();
-    limits.path_bytes = 3;
+    let limits = Limits {
+        path_bytes: 3,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::PathTooLong(3));
 
-    let mut limits = Limits::default();
-    limits.warnings = 2;
+    let limits = Limits {
+        warnings: 2,
+        ..Limits::default()
+    };
     let script =
         "extends Node\n@rpc(1) func a(): pass\n@rpc(1) func b(): pass\n@rpc(1) func c(): pass\n";
     let texts = [("res://main.tscn", &*main), ("res://main.gd", script)];
