@@ -14,7 +14,9 @@ pub(crate) fn exchange() -> Result<(), &'static str> {
     let addresses = [1, 2].map(|last| SocketAddr::from((Ipv4Addr::new(192, 0, 2, last), 7777)));
     let mut hosts = [host(1)?, host(2)?];
     let mut now = Instant::from_millis(1000);
-    let peer = hosts[0].connect(now, addresses[1], 2, 7).map_err(|_| "no connection was begun")?;
+    let peer = hosts[0]
+        .connect(now, addresses[1], 2, 7)
+        .map_err(|_| "no connection was begun")?;
     for _ in 0..100 {
         carry(now, &mut hosts, addresses);
         while let Some(event) = hosts[0].poll_event() {

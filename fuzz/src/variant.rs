@@ -74,7 +74,7 @@ pub fn variant(data: &[u8]) {
 /// Any bytes as a value in the compressed form, as arguments in both forms, and as state.
 ///
 /// # Panics
-/// As [`variant`].
+/// As [`variant()`].
 pub fn variant_compact(data: &[u8]) {
     let limits = Limits::default();
     if let Ok((value, used)) = compact::decode(data, &limits) {
@@ -149,7 +149,7 @@ fn node_path(input: &mut Unstructured<'_>) -> Result<NodePath> {
 
 fn array(input: &mut Unstructured<'_>, depth: usize) -> Result<Array> {
     let mut array = match u8::arbitrary(input)? {
-        0..=50 => Array::typed(ElementType::Builtin(kind(input)?)),
+        0..=50 => Array::typed(element_type(input)?),
         51..=60 => Array::typed(ElementType::object_id()),
         _ => Array::new(),
     };
@@ -162,7 +162,7 @@ fn array(input: &mut Unstructured<'_>, depth: usize) -> Result<Array> {
 
 fn dictionary(input: &mut Unstructured<'_>, depth: usize) -> Result<Dictionary> {
     let mut dictionary = if u8::arbitrary(input)? < 50 {
-        Dictionary::typed(Some(ElementType::Builtin(kind(input)?)), None)
+        Dictionary::typed(Some(element_type(input)?), None)
     } else {
         Dictionary::new()
     };
@@ -176,6 +176,14 @@ fn dictionary(input: &mut Unstructured<'_>, depth: usize) -> Result<Dictionary> 
 
 fn kind(input: &mut Unstructured<'_>) -> Result<ValueType> {
     input.choose(&ValueType::ALL).copied()
+}
+
+/// A type as it comes back: objects without a class do so with the class that stands for all.
+fn element_type(input: &mut Unstructured<'_>) -> Result<ElementType> {
+    Ok(match kind(input)? {
+        ValueType::Object => ElementType::object_id(),
+        kind => ElementType::Builtin(kind),
+    })
 }
 
 /// Any value, nested at most four deep.

@@ -11,6 +11,8 @@ mod help;
 mod host;
 mod ndjson;
 mod options;
+mod project;
+mod swarm;
 mod url;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -34,6 +36,8 @@ enum Command {
     Connect(connect::ConnectOptions),
     Demo(demo::DemoOptions),
     Host(host::HostOptions),
+    Project(project::ProjectOptions),
+    Swarm(swarm::SwarmOptions),
 }
 
 /// The exit code for arguments that cannot be used.
@@ -57,6 +61,8 @@ fn main() -> ExitCode {
             Command::Connect(options) => connect::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Host(options) => host::run(options).await,
+            Command::Project(options) => project::run(&options),
+            Command::Swarm(options) => swarm::run(options).await,
         }
     });
     result.unwrap_or_else(|error| failure(&error))

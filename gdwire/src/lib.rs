@@ -44,6 +44,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`drive`] | loops over real sockets, the clock, seeds; the only part that needs `std` |
+//! | [`project`] | reads a Godot project without the engine: RPC tables, spawners, synchronizers |
 //! | [`session`] | Godot's scene multiplayer: nodes, RPCs, peers, authentication (`replication-proto`) |
 //! | [`variant`] | Godot's values and their encodings (`replication-proto`) |
 //! | [`enet`] | ENet itself (`enet-proto`) |
@@ -61,6 +62,8 @@ extern crate alloc;
 #[cfg(feature = "_udp")]
 pub mod drive;
 mod peers;
+#[cfg(feature = "project")]
+pub mod project;
 
 pub use enet_proto as enet;
 pub use replication_proto as session;
@@ -74,3 +77,8 @@ pub use peers::{
 };
 pub use proto_core::{Handled, Instant, Transmit};
 pub use replication_proto::variant::Value;
+
+/// Compiles the example in the README.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

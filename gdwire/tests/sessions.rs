@@ -456,6 +456,27 @@ fn a_client_can_give_up_while_it_connects() {
 }
 
 #[test]
+fn closing_twice_is_closing_once() {
+    let mut world = World::new();
+    let client = world.join(10);
+    world.client(client).close();
+    world.client(client).close_now();
+    assert_eq!(
+        world.events(client, 300),
+        [
+            "left 1: disconnected here",
+            "disconnected: disconnected here"
+        ]
+    );
+    assert!(world.client(client).is_closed());
+    world.server().close();
+    world.server().close_now();
+    let server = world.server;
+    world.events(server, 300);
+    assert!(world.server().is_closed());
+}
+
+#[test]
 fn a_peer_that_takes_nothing_is_dropped_when_its_queue_is_full() {
     let mut config = ServerConfig::new([1; 32]);
     config.enet.limits.send_packets = 50;

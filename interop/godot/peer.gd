@@ -88,12 +88,14 @@ func _on_authenticating(peer: int) -> void:
 	_report("authenticating", {"peer": peer})
 	if _options.get("role", "client") == "client" and _options["auth"] != "":
 		_scene_multiplayer.send_auth(peer, (_options["auth"] as String).hex_decode())
-		_scene_multiplayer.complete_auth(peer)
+		if not _options.has("auth-answer"):
+			_scene_multiplayer.complete_auth(peer)
 
 
 func _on_auth(peer: int, data: PackedByteArray) -> void:
 	_report("auth", {"peer": peer, "hex": data.hex_encode()})
 	if _options.get("role", "client") == "client":
+		_scene_multiplayer.complete_auth(peer)
 		return
 	if data.hex_encode() == _options["auth"]:
 		_scene_multiplayer.complete_auth(peer)

@@ -37,6 +37,16 @@ macro_rules! for_each_pairing {
             }
 
             #[test]
+            fn client_c_server_reference() {
+                super::$name(Pairing { client: Kind::C, server: Kind::Reference });
+            }
+
+            #[test]
+            fn client_reference_server_c() {
+                super::$name(Pairing { client: Kind::Reference, server: Kind::C });
+            }
+
+            #[test]
             fn client_rust_server_rust() {
                 super::$name(Pairing { client: Kind::Rust, server: Kind::Rust });
             }
@@ -49,8 +59,10 @@ macro_rules! for_each_pairing {
 pub enum Kind {
     /// C ENet.
     C,
-    /// `enet_proto::Host`.
+    /// `enet_proto::Host` with its hardened defaults.
     Rust,
+    /// `enet_proto::Host` with C ENet's own numbers.
+    Reference,
 }
 
 /// How a packet is sent, numbered as in C ENet.
@@ -176,7 +188,11 @@ impl End {
     pub fn new(kind: Kind, address: SocketAddr, settings: &Settings) -> Self {
         match kind {
             Kind::C => Self::C(CEnd::new(address, settings)),
-            Kind::Rust => Self::Rust(Box::new(RustEnd::new(settings))),
+            Kind::Rust => Self::Rust(Box::new(RustEnd::new(enet_proto::Config::new, settings))),
+            Kind::Reference => Self::Rust(Box::new(RustEnd::new(
+                enet_proto::Config::reference,
+                settings,
+            ))),
         }
     }
 

@@ -159,15 +159,23 @@ impl Stage {
         while !engine.has("listening") && Instant::now() < deadline {
             engine.pump(TICK);
         }
-        let port = engine.port();
+        let mut stage = Self::joining(config, calls, engine.port());
+        stage.engines.push(engine);
+        stage
+    }
+
+    /// A client of ours that connects to a server on `port` of this machine.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn joining(config: ClientConfig, calls: NodeConfig, port: u16) -> Self {
         let mut client = Client::new(config).expect("good settings");
         let calls = client.add_node(calls).expect("a good node");
         let echo = client.add_node(echo_node()).expect("a good node");
         let driver = blocking::ClientDriver::connect(([127, 0, 0, 1], port).into(), client)
             .expect("a socket");
-        let mut stage = Self::new(Ours::Client(Box::new(driver)), calls, echo, port);
-        stage.engines.push(engine);
-        stage
+        Self::new(Ours::Client(Box::new(driver)), calls, echo, port)
     }
 
     /// A client of ours with default settings.
@@ -260,8 +268,7 @@ impl Stage {
         mode: TransferMode,
         channel: u8,
     ) {
-        let payload = bytes::Bytes::copy_from_slice(payload);
-        machine!(self.ours(), machine => machine.send_bytes(target, payload, mode, channel))
+        machine!(self.ours(), machine => machine.send_bytes(target.into(), payload, mode, channel))
             .expect("a packet that is allowed");
     }
 

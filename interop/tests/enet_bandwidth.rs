@@ -168,11 +168,13 @@ fn c_enet_learns_the_same_from_us_as_from_itself() {
                     world.run_for(3 * SECOND);
                     [after_handshake, learned(&world, side)]
                 };
-                assert_eq!(
-                    learned_from(Kind::Rust),
-                    learned_from(Kind::C),
-                    "{side:?} with {incoming}, {outgoing}; the other with {other_incoming}, {other_outgoing}"
-                );
+                for kind in [Kind::Rust, Kind::Reference] {
+                    assert_eq!(
+                        learned_from(kind),
+                        learned_from(Kind::C),
+                        "{side:?} with {incoming}, {outgoing}; the other with {other_incoming}, {other_outgoing}"
+                    );
+                }
             }
         }
     }

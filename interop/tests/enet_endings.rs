@@ -21,6 +21,9 @@ for_each_pairing!(
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// No ending.
+const NONE: [u32; 0] = [];
+
 fn end(world: &mut World, side: Side, ending: Ending, data: u32) {
     let peer = world.peer(side);
     world.end_mut(side).end(peer, ending, data);
@@ -50,7 +53,7 @@ fn an_immediate_end_tells_the_other_side_only(pairing: Pairing) {
         end(&mut world, closer, Ending::Now, 8);
         world.run_for(2 * SECOND);
         assert_eq!(endings(&world, closer.other()), [8]);
-        assert_eq!(endings(&world, closer), []);
+        assert_eq!(endings(&world, closer), NONE);
     }
 }
 
@@ -79,10 +82,10 @@ fn a_reset_tells_nobody_and_the_other_side_times_out(pairing: Pairing) {
         world.run_for(2 * SECOND);
         end(&mut world, closer, Ending::Reset, 1);
         world.run_for(4 * SECOND);
-        assert_eq!(endings(&world, closer.other()), []);
+        assert_eq!(endings(&world, closer.other()), NONE);
         world.run_for(31 * SECOND);
         assert_eq!(endings(&world, closer.other()), [0]);
-        assert_eq!(endings(&world, closer), []);
+        assert_eq!(endings(&world, closer), NONE);
     }
 }
 
@@ -102,7 +105,7 @@ fn a_dead_link_times_out_within_its_limits(pairing: Pairing) {
     world.run_for(Duration::from_millis(4900));
     assert_eq!(
         [endings(&world, Side::Client), endings(&world, Side::Server)],
-        [vec![], vec![]]
+        [NONE, NONE]
     );
     world.run_for(31 * SECOND);
     assert_eq!(
@@ -124,7 +127,7 @@ fn tighter_timeouts_are_obeyed(pairing: Pairing) {
     world.run_for(Duration::from_millis(250));
     assert_eq!(
         [endings(&world, Side::Client), endings(&world, Side::Server)],
-        [vec![], vec![]]
+        [NONE, NONE]
     );
     world.run_for(3 * SECOND);
     assert_eq!(

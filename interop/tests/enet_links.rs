@@ -171,8 +171,11 @@ fn slots_are_used_again_with_new_sessions(pairing: Pairing) {
         // A slot may rest for a while before it is used again.
         world.run_for(40 * SECOND);
     }
-    if pairing.client == Kind::C && pairing.server == Kind::C {
-        assert_eq!(headers[..5], [0, 1, 2, 3, 0].map(|session| [session << 12; 2]));
+    if pairing.client != Kind::Rust && pairing.server != Kind::Rust {
+        assert_eq!(
+            headers[..5],
+            [0, 1, 2, 3, 0].map(|session| [session << 12; 2])
+        );
     }
     for pair in headers.windows(2) {
         assert_ne!(pair[0], pair[1], "the same sessions twice in a row");

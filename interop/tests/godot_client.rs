@@ -204,7 +204,9 @@ fn silence_does_not_open_the_engines_game() {
     needs_godot!();
     let mut stage = with_authentication(&["--auth=c0ffee", "--auth-timeout=1.5"]);
     stage.until("our client is turned away", |stage| stage.over().is_some());
-    assert!(stage.engines[HOST].has("auth_failed"));
+    stage.until("the engine says so", |stage| {
+        stage.engines[HOST].has("auth_failed")
+    });
     assert!(!stage.has_peer(1));
 }
 
@@ -233,6 +235,16 @@ fn being_kicked_a_server_that_quits_and_one_that_dies_are_told_apart() {
     stage.engines[HOST].kill();
     stage.until("our client gives up", |stage| stage.over().is_some());
     assert_eq!(stage.over(), Some(DisconnectReason::Timeout));
+}
+
+#[test]
+fn a_full_game_of_an_engine_does_not_let_our_client_in() {
+    needs_godot!();
+    let mut stage = Stage::with_client(client_config(), calls_node(), &["--clients=1"]);
+    joined(&mut stage);
+    let mut late = Stage::joining(client_config(), calls_node(), stage.port());
+    late.play(Duration::from_secs(3));
+    assert!(!late.has_peer(1), "{}", late.report());
 }
 
 #[test]

@@ -151,3 +151,25 @@ fn the_command_joins_a_game_of_an_engine() {
         client.has("disconnected")
     });
 }
+
+#[test]
+fn the_demo_plays_with_engines() {
+    needs_both!();
+    let output = std::process::Command::new(engine::command().unwrap())
+        .args(["demo", "dedicated", "--godot"])
+        .arg(engine::installed().unwrap())
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{table}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("dedicated") && line.ends_with("ok")),
+        "{table}"
+    );
+}

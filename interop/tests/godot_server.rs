@@ -1,8 +1,8 @@
 //! Godot's own clients in games that our server hosts.
 
-use gdwire::{DisconnectReason, Event, Refusal};
+use gdwire::{DisconnectReason, Event, Refusal, RefusalReason};
 use interop::engine;
-use interop::stage::{ECHO, ONE_VALUE, Stage, calls_node, peer_id, server_config};
+use interop::stage::{ECHO, ONE_VALUE, Ours, Stage, calls_node, peer_id, server_config};
 use replication_proto::variant::{self, Value, text};
 use replication_proto::{AuthFailure, Authentication, RpcConfig, Target, TransferMode};
 use std::time::Duration;
@@ -400,7 +400,7 @@ fn token_of(stage: &mut Stage) -> (i32, Vec<u8>) {
 fn a_client_with_the_right_token_is_admitted() {
     needs_godot!();
     let mut stage = with_authentication();
-    let godot = stage.engine(&["--auth=c0ffee"]);
+    let godot = stage.engine(&["--auth=c0ffee", "--auth-answer"]);
     let (id, token) = token_of(&mut stage);
     assert_eq!(token, [0xC0, 0xFF, 0xEE]);
     assert!(!stage.has_peer(id));
@@ -553,6 +553,39 @@ fn a_full_server_turns_clients_away() {
     stage.until("the first plays on", |stage| {
         !stage.engines[first].calls().is_empty()
     });
+}
+
+#[test]
+fn a_server_that_takes_nobody_turns_clients_away() {
+    needs_godot!();
+    let mut stage = Stage::server();
+    let (first, id) = stage.joined_engine(&[]);
+    let Ours::Server(driver) = stage.ours() else {
+        panic!("our server")
+    };
+    driver.server_mut().refuse_new_connections();
+    let second = stage.engine(&[]);
+    stage.until("the second is refused", |stage| {
+        stage.events.iter().any(|event| {
+            matches!(
+                event,
+                Event::Refused {
+                    reason: RefusalReason::Closed,
+                    ..
+                }
+            )
+        }) && stage.engines[second].has("connection_failed")
+    });
+    stage.call(peer_id(id), "reliable_on_0", &[Value::Nil]);
+    stage.until("the first plays on", |stage| {
+        !stage.engines[first].calls().is_empty()
+    });
+
+    let Ours::Server(driver) = stage.ours() else {
+        panic!("our server")
+    };
+    driver.server_mut().accept_new_connections();
+    stage.joined_engine(&[]);
 }
 
 #[test]

@@ -188,6 +188,25 @@ fn limits_bound_depth_elements_and_length_within_a_small_stack() {
             kind(text::from_text(&nest(100_000))),
             TextErrorKind::TooDeep { limit: 64 }
         );
+        for (open, close) in [
+            ("{1:", "}"),
+            ("{", ":1}"),
+            ("Array[Array]([", "])"),
+            ("Dictionary[int,Dictionary]({1:", "})"),
+        ] {
+            let nest = |levels: usize| open.repeat(levels - 1) + "[]" + &close.repeat(levels - 1);
+            assert!(!matches!(
+                text::from_text(&nest(64)),
+                Err(TextError {
+                    kind: TextErrorKind::TooDeep { .. },
+                    ..
+                })
+            ));
+            assert_eq!(
+                kind(text::from_text(&nest(65))),
+                TextErrorKind::TooDeep { limit: 64 }
+            );
+        }
         let many = format!("[{}]", "1,".repeat(65_537));
         let too_many = TextErrorKind::TooManyElements { limit: 65_536 };
         assert_eq!(kind(text::from_text(&many)), too_many);

@@ -389,3 +389,38 @@ fn every_strict_prefix_of_a_good_encoding_is_refused() {
         }
     }
 }
+
+// req: HG-9
+#[test]
+fn deep_keys_are_compared_and_written_within_a_small_stack() {
+    let nest = |levels: usize, inner: i64| {
+        let mut value = Value::from(inner);
+        for level in 0..levels {
+            value = if level % 2 == 0 {
+                Value::from(vec![value])
+            } else {
+                Value::Dictionary([(value, Value::Nil)].into_iter().collect())
+            };
+        }
+        value
+    };
+    let run = move || {
+        let keys = [nest(62, 1), nest(62, 2), nest(62, 1)];
+        let entries = keys.into_iter().zip((0..).map(Value::Int));
+        let value = Value::Dictionary(entries.collect());
+        let (decoded, _) = variant::decode(&encode(&value), &Limits::default()).unwrap();
+        assert_eq!(decoded.as_dictionary().unwrap().len(), 2);
+        let copy = decoded.clone();
+        assert_eq!(
+            copy.as_dictionary().unwrap().as_slice(),
+            decoded.as_dictionary().unwrap().as_slice()
+        );
+        assert!(variant::text::to_text(&nest(300, 1)).ends_with('}'));
+    };
+    std::thread::Builder::new()
+        .stack_size(128 << 10)
+        .spawn(run)
+        .unwrap()
+        .join()
+        .unwrap();
+}

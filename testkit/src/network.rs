@@ -292,6 +292,11 @@ impl<M: Machine> Network<M> {
         }
     }
 
+    /// Lets time pass in which nothing happens at all: a network that is cut off and drivers that sleep.
+    pub fn skip(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
     fn deliver_due(&mut self) -> bool {
         let mut any = false;
         // What these cause at the same moment waits for the next round, so that one round is finite.

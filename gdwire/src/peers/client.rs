@@ -20,6 +20,8 @@ pub struct Client {
     link: EnetSession,
     channel_count: u8,
     state: State,
+    /// Set by `close`; the events that follow from it may still wait.
+    is_leaving: bool,
     /// Given before anything else: the second of two events that one cause has.
     next: Option<Event>,
 }
@@ -58,6 +60,7 @@ impl Client {
             link,
             channel_count: config.channel_count,
             state: State::Idle,
+            is_leaving: false,
             next: None,
         })
     }
@@ -67,7 +70,7 @@ impl Client {
     /// # Errors
     /// The client was used before, or the address cannot be a server's.
     pub fn connect(&mut self, now: Instant, address: SocketAddr) -> Result<(), ConnectError> {
-        if self.state != State::Idle {
+        if self.state != State::Idle || self.is_leaving {
             return Err(ConnectError::AlreadyUsed);
         }
         let now = self.link.advance(now);
@@ -214,13 +217,12 @@ impl Client {
     /// Go on driving the client until [`Client::is_closed`]; a server that does not answer takes until the timeout, or
     /// until [`Client::close_now`].
     pub fn close(&mut self) {
-        let key = match self.state {
-            State::Idle => None,
-            State::Connecting(key) | State::Joined(key) => Some(key),
-            State::Over => return,
-        };
+        if self.is_leaving || self.state == State::Over {
+            return;
+        }
+        self.is_leaving = true;
         if self.link.links.is_empty() {
-            if let Some(key) = key {
+            if let State::Connecting(key) = self.state {
                 self.link.host.disconnect(key, 0);
             }
             let reason = DisconnectReason::Local;

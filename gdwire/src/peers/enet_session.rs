@@ -83,9 +83,14 @@ impl EnetSession {
         Some(self.host.peer(key)?.stats())
     }
 
-    /// Whether no connection is left, not even one that is being ended, and nothing waits for the application.
+    /// Whether no connection is left, not even one that is being ended.
     pub(super) fn is_silent(&self) -> bool {
-        self.events.is_empty() && self.host.peers().next().is_none()
+        self.host.peers().next().is_none()
+    }
+
+    /// Whether events wait for the application.
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Ends the stay of a peer without regard for what is under way.

@@ -237,10 +237,10 @@ impl Server {
         }
     }
 
-    /// Whether the server was closed and nobody is left.
+    /// Whether the server was closed, nobody is left, and every event was taken.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.admission == NewClients::Closing && self.link.is_silent()
+        self.admission == NewClients::Closing && self.link.is_silent() && !self.link.has_events()
     }
 
     /// The peers in the game, in the order in which they joined.

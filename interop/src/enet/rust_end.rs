@@ -20,8 +20,8 @@ pub struct RustEnd {
 }
 
 impl RustEnd {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let mut config = Config::new([settings.seed; 32]);
+    pub(super) fn new(defaults: fn([u8; 32]) -> Config, settings: &Settings) -> Self {
+        let mut config = defaults([settings.seed; 32]);
         config.max_peers = settings.peers;
         config.channel_limit = settings.channel_limit;
         config.incoming_bandwidth = settings.incoming_bandwidth;

@@ -59,10 +59,13 @@ impl World {
     /// Where the client is.
     pub const CLIENT: SocketAddr = address(2);
 
-    /// Two hosts that do not know of each other yet, 5 ms apart.
+    /// Two hosts that do not know of each other yet, 5 ms apart. The client's seed is the network's too.
     #[must_use]
     pub fn new(pairing: Pairing, client: &Settings, server: &Settings) -> Self {
-        let mut network = Network::new(7, Link::with_latency(Duration::from_millis(5)));
+        let mut network = Network::new(
+            u64::from(client.seed),
+            Link::with_latency(Duration::from_millis(5)),
+        );
         let server = network.add(Self::SERVER, End::new(pairing.server, Self::SERVER, server));
         let client = network.add(Self::CLIENT, End::new(pairing.client, Self::CLIENT, client));
         Self {

@@ -1,7 +1,7 @@
 //! The compressed form of values: RPC arguments, spawn arguments and synchronised state.
 //!
 //! A `bool` is one byte and an `int` is one byte of head and 1, 2, 4 or 8 bytes; everything else is the binary form of
-//! [`encode`](super::encode). Values follow each other without padding.
+//! [`encode`](super::encode()). Values follow each other without padding.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -58,7 +58,7 @@ fn encode_int(value: i64, out: &mut Vec<u8>) {
 /// Reads the compressed value at the start of `bytes` and gives how many bytes it took.
 ///
 /// # Errors
-/// [`DecodeError`], as [`decode`](super::decode) has it.
+/// [`DecodeError`], as [`decode`](super::decode()) has it.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<(Value, usize), DecodeError> {
     let mut decoder = Decoder::new(bytes, limits);
     let value = decoder.compact_value()?;

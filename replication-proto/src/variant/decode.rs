@@ -7,21 +7,17 @@
     clippy::arithmetic_side_effects
 )]
 
-use super::container::{Array, Dictionary, ElementType};
+use super::array::Array;
+use super::dictionary::Dictionary;
+use super::element::ElementType;
 use super::error::{DecodeError, DecodeErrorKind};
-use super::input::Input;
+use super::input::{Input, Padding};
 use super::kind::ValueType;
 use super::limits::Limits;
-use super::math::{
-    Aabb, Basis, Color, Plane, Projection, Quaternion, Rect2, Rect2i, Transform2D, Transform3D,
-    Vector2, Vector2i, Vector3, Vector3i, Vector4, Vector4i,
-};
 use super::name::NodePath;
-use super::value::{ObjectId, Rid, Signal, Value};
-use super::wire::{
-    DOUBLE, KIND_BUILTIN, MAX_DEPTH, NEW_PATH, OBJECT_ID, PATH_ABSOLUTE, PATH_PROPERTY,
-};
-use alloc::boxed::Box;
+use super::payload::{flat, packed};
+use super::value::Value;
+use super::wire::{DOUBLE, KIND_BUILTIN, MAX_DEPTH, NEW_PATH, PATH_ABSOLUTE, PATH_PROPERTY};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -142,20 +138,17 @@ enum Frame {
     },
 }
 
-/// What a value turned out to be.
-enum Read {
-    Value(Value),
-    Open(Frame),
-}
-
 /// The smallest encoded value.
 const SMALLEST: usize = 4;
+const DICTIONARY: u32 = 27;
+const ARRAY: u32 = 28;
 
 /// One value and the containers that are open around the next one, kept here and not on the stack.
 struct Nested<'a> {
     input: Input<'a>,
     limits: &'a Limits,
-    open: Vec<Frame>,
+    /// The containers around the one that is being filled.
+    outer: Vec<Frame>,
     /// Elements that may still be declared.
     elements: usize,
     /// Bytes that the declared and unread elements of the open containers take at least.
@@ -168,7 +161,7 @@ impl<'a> Nested<'a> {
         Self {
             input,
             limits,
-            open: Vec::new(),
+            outer: Vec::new(),
             elements: limits.elements,
             owed: 0,
             dropped: 0,
@@ -176,35 +169,54 @@ impl<'a> Nested<'a> {
     }
 
     fn read(&mut self) -> Result<Value, DecodeError> {
+        let header = self.input.u32("type header")?;
+        if !is_container(header) {
+            // Godot takes a byte array at the very end without its padding; inside a container nothing could follow it.
+            return self.flat(header, Padding::Optional);
+        }
+        let mut frame = self.open(header, 0)?;
         loop {
-            if self.open.len() > MAX_DEPTH {
-                return Err(self.too_deep(MAX_DEPTH));
+            if let Some(header) = self.fill(&mut frame)? {
+                let inner = self.open(header, self.outer.len().saturating_add(1))?;
+                self.outer.push(core::mem::replace(&mut frame, inner));
+                continue;
             }
-            let mut done = match self.read_one()? {
-                Read::Value(value) => value,
-                Read::Open(frame) => {
-                    self.open.push(frame);
-                    self.owed = self.owed.saturating_sub(SMALLEST);
-                    continue;
-                }
+            let value = frame.close();
+            let Some(outer) = self.outer.pop() else {
+                return Ok(value);
             };
-            loop {
-                let Some(frame) = self.open.last_mut() else {
-                    return Ok(done);
-                };
-                let (left, taken) = frame.take(done);
-                if !taken {
-                    self.dropped = self.dropped.saturating_add(1);
-                }
-                if left {
-                    self.owed = self.owed.saturating_sub(SMALLEST);
-                    break;
-                }
-                match self.open.pop() {
-                    Some(frame) => done = frame.close(),
-                    None => return Ok(Value::Nil),
-                }
-            }
+            frame = outer;
+            self.give(&mut frame, value);
+        }
+    }
+
+    /// Reads flat elements until the container is full, or until one is a container itself, whose header this gives.
+    fn fill(&mut self, frame: &mut Frame) -> Result<Option<u32>, DecodeError> {
+        // The container is the one behind all outer ones, and its elements are one deeper.
+        if self.outer.len() >= MAX_DEPTH && !frame.is_full() {
+            return Err(self.too_deep(MAX_DEPTH));
+        }
+        while !frame.is_full() {
+            let header = self.input.u32("type header")?;
+            self.owed = self.owed.saturating_sub(SMALLEST);
+            let value = match (header & 0xff, header >> 16 & DOUBLE) {
+                // The commonest ones, without a call.
+                (0, _) => Value::Nil,
+                (1, _) => Value::Bool(self.input.u32("bool")? != 0),
+                (2, 0) => Value::Int(i64::from(self.input.u32("int")?.cast_signed())),
+                (3, 0) => Value::Float(f64::from(f32::from_bits(self.input.u32("float")?))),
+                (ARRAY | DICTIONARY, _) => return Ok(Some(header)),
+                _ => self.flat(header, Padding::Required)?,
+            };
+            self.give(frame, value);
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn give(&mut self, frame: &mut Frame, value: Value) {
+        if !frame.take(value) {
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 
@@ -213,56 +225,54 @@ impl<'a> Nested<'a> {
         self.input.error(DecodeErrorKind::TooDeep { limit })
     }
 
-    /// Reads a flat value or the head of a container.
-    fn read_one(&mut self) -> Result<Read, DecodeError> {
-        let header = self.input.u32("type header")?;
+    /// Reads the head of a container that lies in `depth` others, behind its header.
+    fn open(&mut self, header: u32, depth: usize) -> Result<Frame, DecodeError> {
+        if depth >= self.limits.depth {
+            return Err(self.too_deep(self.limits.depth));
+        }
+        let flags = header >> 16;
+        if header & 0xff == ARRAY {
+            self.array_head(flags)
+        } else {
+            self.dictionary_head(flags)
+        }
+    }
+
+    /// Reads a value that holds no other, behind its header.
+    #[inline]
+    fn flat(&mut self, header: u32, padding: Padding) -> Result<Value, DecodeError> {
         let id = header & 0xff;
         let flags = header >> 16;
         match id {
-            27 | 28 if self.open.len() >= self.limits.depth => {
-                Err(self.too_deep(self.limits.depth))
-            }
-            27 => self.dictionary_head(flags),
-            28 => self.array_head(flags),
-            34 => self.texts().map(Value::PackedStringArray).map(Read::Value),
-            22 => self.path().map(Value::NodePath).map(Read::Value),
+            22 => self.path().map(Value::NodePath),
             29 => {
-                // Godot takes a byte array at the very end without its padding; nothing can follow it inside a container.
-                let bytes = self.input.packed_bytes(self.open.is_empty())?;
-                Ok(Read::Value(Value::PackedByteArray(bytes.into())))
+                let bytes = self.input.packed_bytes(padding)?;
+                Ok(Value::PackedByteArray(bytes.into()))
             }
-            0..=26 => flat(&mut self.input, id, flags).map(Read::Value),
-            30..=38 => packed(&mut self.input, id, flags).map(Read::Value),
-            _ => Err(self
-                .input
-                .error_before(4, DecodeErrorKind::UnknownType { id })),
+            34 => self.texts().map(Value::PackedStringArray),
+            0..=26 => flat(&mut self.input, id, flags),
+            _ => packed(&mut self.input, id, flags),
         }
     }
 
-    fn array_head(&mut self, flags: u32) -> Result<Read, DecodeError> {
+    fn array_head(&mut self, flags: u32) -> Result<Frame, DecodeError> {
         let element_type = self.element_type(flags)?;
         let count = self.count("array count", 1)?;
         let array = Array::with_capacity(element_type, count);
-        if count == 0 {
-            return Ok(Read::Value(Value::Array(array)));
-        }
-        Ok(Read::Open(Frame::Array { array, left: count }))
+        Ok(Frame::Array { array, left: count })
     }
 
-    fn dictionary_head(&mut self, flags: u32) -> Result<Read, DecodeError> {
+    fn dictionary_head(&mut self, flags: u32) -> Result<Frame, DecodeError> {
         let key_type = self.element_type(flags)?;
         let value_type = self.element_type(flags >> 2)?;
         let count = self.count("dictionary count", 2)?;
         let mut dictionary = Dictionary::typed(key_type, value_type);
-        if count == 0 {
-            return Ok(Read::Value(Value::Dictionary(dictionary)));
-        }
         dictionary.reserve_exact(count);
-        Ok(Read::Open(Frame::Dictionary {
+        Ok(Frame::Dictionary {
             dictionary,
             key: None,
             left: count,
-        }))
+        })
     }
 
     /// Reads how many elements follow, of `values` values each. More than the rest of the input could hold is refused
@@ -400,13 +410,20 @@ impl<'a> Nested<'a> {
 }
 
 impl Frame {
-    /// Takes the next value. Gives whether more are to come, and whether this one was kept.
-    fn take(&mut self, value: Value) -> (bool, bool) {
+    #[inline]
+    const fn is_full(&self) -> bool {
+        match self {
+            Self::Array { left, .. } | Self::Dictionary { left, .. } => *left == 0,
+        }
+    }
+
+    /// Takes the next value, and gives whether it was kept.
+    #[inline]
+    fn take(&mut self, value: Value) -> bool {
         match self {
             Self::Array { array, left } => {
-                let kept = array.push(value).is_ok();
                 *left = left.saturating_sub(1);
-                (*left > 0, kept)
+                array.push(value).is_ok()
             }
             Self::Dictionary {
                 dictionary,
@@ -415,12 +432,11 @@ impl Frame {
             } => match key.take() {
                 None => {
                     *key = Some(value);
-                    (true, true)
+                    true
                 }
                 Some(key) => {
-                    let kept = dictionary.append(key, value);
                     *left = left.saturating_sub(1);
-                    (*left > 0, kept)
+                    dictionary.append(key, value)
                 }
             },
         }
@@ -437,105 +453,6 @@ impl Frame {
     }
 }
 
-/// Reads the payload of a value of fixed form, types 0 to 26 but for node paths.
-fn flat(input: &mut Input<'_>, id: u32, flags: u32) -> Result<Value, DecodeError> {
-    let double = flags & DOUBLE != 0;
-    Ok(match id {
-        0 => Value::Nil,
-        1 => Value::Bool(input.u32("bool")? != 0),
-        2 if double => Value::Int(input.u64("int")?.cast_signed()),
-        2 => Value::Int(i64::from(input.u32("int")?.cast_signed())),
-        3 if double => Value::Float(f64::from_bits(input.u64("float")?)),
-        3 => Value::Float(f64::from(f32::from_bits(input.u32("float")?))),
-        4 => Value::String(input.text("string")?.into()),
-        5 => Value::Vector2(Vector2::from_array(input.reals(double)?)),
-        6 => Value::Vector2i(Vector2i::from_array(input.ints()?)),
-        7 => Value::Rect2(Rect2::from_array(input.reals(double)?)),
-        8 => Value::Rect2i(Rect2i::from_array(input.ints()?)),
-        9 => Value::Vector3(Vector3::from_array(input.reals(double)?)),
-        10 => Value::Vector3i(Vector3i::from_array(input.ints()?)),
-        11 => Value::Transform2D(Transform2D::from_array(input.reals(double)?)),
-        12 => Value::Vector4(Vector4::from_array(input.reals(double)?)),
-        13 => Value::Vector4i(Vector4i::from_array(input.ints()?)),
-        14 => Value::Plane(Plane::from_array(input.reals(double)?)),
-        15 => Value::Quaternion(Quaternion::from_array(input.reals(double)?)),
-        16 => Value::Aabb(Aabb::from_array(input.reals(double)?)),
-        17 => Value::Basis(Basis::from_array(input.reals(double)?)),
-        18 => Value::Transform3D(Box::new(Transform3D::from_array(input.reals(double)?))),
-        19 => Value::Projection(Box::new(Projection::from_array(input.reals(double)?))),
-        20 => Value::Color(Color::from_array(input.reals(false)?)),
-        21 => Value::StringName(input.text("string name")?.into()),
-        23 => Value::Rid(Rid(input.u64("resource id")?)),
-        24 if flags & OBJECT_ID != 0 => Value::Object(ObjectId(input.u64("object id")?)),
-        24 => return Err(input.error_before(4, DecodeErrorKind::ObjectNotAllowed)),
-        25 => Value::Callable,
-        26 => Value::Signal(Signal {
-            name: input.text("signal name")?.into(),
-            object: ObjectId(input.u64("signal object")?),
-        }),
-        _ => return Err(input.error_before(4, DecodeErrorKind::UnknownType { id })),
-    })
-}
-
-/// Reads the payload of a packed array of numbers, types 30 to 38 but for strings.
-fn packed(input: &mut Input<'_>, id: u32, flags: u32) -> Result<Value, DecodeError> {
-    let double = flags & DOUBLE != 0;
-    Ok(match id {
-        30 => Value::PackedInt32Array(input.packed(i32::from_le_bytes)?),
-        31 => Value::PackedInt64Array(input.packed(i64::from_le_bytes)?),
-        32 => Value::PackedFloat32Array(input.packed(f32::from_le_bytes)?),
-        33 => Value::PackedFloat64Array(input.packed(f64::from_le_bytes)?),
-        35 if double => Value::PackedVector2Array(
-            input.packed(|bytes: [u8; 16]| wide(bytes, Vector2::from_array))?,
-        ),
-        35 => Value::PackedVector2Array(
-            input.packed(|bytes: [u8; 8]| narrow(bytes, Vector2::from_array))?,
-        ),
-        36 if double => Value::PackedVector3Array(
-            input.packed(|bytes: [u8; 24]| wide(bytes, Vector3::from_array))?,
-        ),
-        36 => Value::PackedVector3Array(
-            input.packed(|bytes: [u8; 12]| narrow(bytes, Vector3::from_array))?,
-        ),
-        37 => Value::PackedColorArray(
-            input.packed(|bytes: [u8; 16]| narrow(bytes, Color::from_array))?,
-        ),
-        38 if double => Value::PackedVector4Array(
-            input.packed(|bytes: [u8; 32]| wide(bytes, Vector4::from_array))?,
-        ),
-        38 => Value::PackedVector4Array(
-            input.packed(|bytes: [u8; 16]| narrow(bytes, Vector4::from_array))?,
-        ),
-        _ => return Err(input.error_before(4, DecodeErrorKind::UnknownType { id })),
-    })
-}
-
-/// A vector of `N` single-precision numbers.
-#[inline]
-fn narrow<T, const BYTES: usize, const N: usize>(
-    bytes: [u8; BYTES],
-    build: impl Fn([f32; N]) -> T,
-) -> T {
-    let mut numbers = [0.0; N];
-    for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        *number = f32::from_le_bytes(*bytes);
-    }
-    build(numbers)
-}
-
-/// A vector of `N` double-precision numbers, rounded.
-#[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a single-precision build rounds the same way"
-)]
-fn wide<T, const BYTES: usize, const N: usize>(
-    bytes: [u8; BYTES],
-    build: impl Fn([f32; N]) -> T,
-) -> T {
-    let mut numbers = [0.0; N];
-    for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *number = f64::from_le_bytes(*bytes) as f32;
-    }
-    build(numbers)
+const fn is_container(header: u32) -> bool {
+    matches!(header & 0xff, ARRAY | DICTIONARY)
 }

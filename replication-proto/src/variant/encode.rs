@@ -7,7 +7,9 @@
     clippy::arithmetic_side_effects
 )]
 
-use super::container::{Array, Dictionary, ElementType};
+use super::array::Array;
+use super::dictionary::Dictionary;
+use super::element::ElementType;
 use super::error::EncodeError;
 use super::kind::ValueType;
 use super::name::{NodePath, StringName};
@@ -90,27 +92,27 @@ fn put_flat(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let kind = value.kind();
     match value {
         Value::Nil | Value::Callable => put_header(out, kind, 0),
-        Value::Bool(value) => put_words(out, kind, [u32::from(*value)]),
+        Value::Bool(value) => put_words::<1, 8>(out, kind, [u32::from(*value)]),
         Value::Int(value) => put_int(out, *value),
         Value::Float(value) => put_float(out, *value),
         Value::String(text) => return put_named(out, kind, text),
         Value::StringName(name) => return put_named(out, kind, name),
-        Value::Vector2(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Vector2i(v) => put_words(out, kind, v.to_array().map(i32::cast_unsigned)),
-        Value::Rect2(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Rect2i(v) => put_words(out, kind, v.to_array().map(i32::cast_unsigned)),
-        Value::Vector3(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Vector3i(v) => put_words(out, kind, v.to_array().map(i32::cast_unsigned)),
-        Value::Transform2D(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Vector4(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Vector4i(v) => put_words(out, kind, v.to_array().map(i32::cast_unsigned)),
-        Value::Plane(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Quaternion(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Aabb(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Basis(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Transform3D(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Projection(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
-        Value::Color(v) => put_words(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Vector2(v) => put_words::<2, 12>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Vector2i(v) => put_words::<2, 12>(out, kind, v.to_array().map(i32::cast_unsigned)),
+        Value::Rect2(v) => put_words::<4, 20>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Rect2i(v) => put_words::<4, 20>(out, kind, v.to_array().map(i32::cast_unsigned)),
+        Value::Vector3(v) => put_words::<3, 16>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Vector3i(v) => put_words::<3, 16>(out, kind, v.to_array().map(i32::cast_unsigned)),
+        Value::Transform2D(v) => put_words::<6, 28>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Vector4(v) => put_words::<4, 20>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Vector4i(v) => put_words::<4, 20>(out, kind, v.to_array().map(i32::cast_unsigned)),
+        Value::Plane(v) => put_words::<4, 20>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Quaternion(v) => put_words::<4, 20>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Aabb(v) => put_words::<6, 28>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Basis(v) => put_words::<9, 40>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Transform3D(v) => put_words::<12, 52>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Projection(v) => put_words::<16, 68>(out, kind, v.to_array().map(f32::to_bits)),
+        Value::Color(v) => put_words::<4, 20>(out, kind, v.to_array().map(f32::to_bits)),
         Value::NodePath(path) => return put_path(out, path),
         Value::Rid(rid) => {
             put_header(out, kind, 0);
@@ -182,9 +184,11 @@ fn put_items<T: Copy, const N: usize>(
         return Err(EncodeError::TooLong);
     }
     put_count(out, items.len())?;
-    out.reserve(size);
-    for item in items {
-        out.extend_from_slice(&bytes(*item));
+    let start = out.len();
+    out.resize(start.saturating_add(size), 0);
+    let target = out.get_mut(start..).unwrap_or_default();
+    for (target, item) in target.as_chunks_mut::<N>().0.iter_mut().zip(items) {
+        *target = bytes(*item);
     }
     Ok(())
 }
@@ -210,7 +214,7 @@ fn put_path(out: &mut Vec<u8>, path: &NodePath) -> Result<(), EncodeError> {
     let names = count(path.names())? | super::wire::NEW_PATH;
     let subnames = count(path.subnames())?;
     let flags = u32::from(path.is_absolute());
-    put_words(out, ValueType::NodePath, [names, subnames, flags]);
+    put_words::<3, 16>(out, ValueType::NodePath, [names, subnames, flags]);
     for name in path.names().iter().chain(path.subnames()) {
         put_text(out, name)?;
     }
@@ -220,7 +224,7 @@ fn put_path(out: &mut Vec<u8>, path: &NodePath) -> Result<(), EncodeError> {
 #[inline]
 pub(super) fn put_int(out: &mut Vec<u8>, value: i64) {
     match i32::try_from(value) {
-        Ok(small) => put_words(out, ValueType::Int, [small.cast_unsigned()]),
+        Ok(small) => put_words::<1, 8>(out, ValueType::Int, [small.cast_unsigned()]),
         Err(_) => {
             put_header(out, ValueType::Int, DOUBLE);
             out.extend_from_slice(&value.to_le_bytes());
@@ -237,7 +241,7 @@ pub(super) fn put_int(out: &mut Vec<u8>, value: i64) {
 fn put_float(out: &mut Vec<u8>, value: f64) {
     let short = value as f32;
     if f64::from(short) == value {
-        put_words(out, ValueType::Float, [short.to_bits()]);
+        put_words::<1, 8>(out, ValueType::Float, [short.to_bits()]);
     } else {
         put_header(out, ValueType::Float, DOUBLE);
         out.extend_from_slice(&value.to_le_bytes());
@@ -286,19 +290,21 @@ fn put_header(out: &mut Vec<u8>, kind: ValueType, flags: u32) {
     out.extend_from_slice(&header.to_le_bytes());
 }
 
-/// Writes a header without flags and words after it, as one piece.
+/// Writes a header without flags and words after it, as one piece of `BYTES`, which is four more than the words take.
 #[inline]
-fn put_words<const N: usize>(out: &mut Vec<u8>, kind: ValueType, words: [u32; N]) {
-    let mut bytes = [[0; 4]; 17];
-    let (header, payload) = bytes.split_at_mut(1);
-    header.fill(u32::from(kind.id()).to_le_bytes());
-    for (target, word) in payload.iter_mut().zip(words) {
+fn put_words<const N: usize, const BYTES: usize>(
+    out: &mut Vec<u8>,
+    kind: ValueType,
+    words: [u32; N],
+) {
+    const { assert!(BYTES == 4 * N + 4, "a header and N words") };
+    let mut bytes = [0; BYTES];
+    let (chunks, _) = bytes.as_chunks_mut::<4>();
+    let words = core::iter::once(u32::from(kind.id())).chain(words);
+    for (target, word) in chunks.iter_mut().zip(words) {
         *target = word.to_le_bytes();
     }
-    let used = bytes
-        .as_flattened()
-        .get(..N.saturating_add(1).saturating_mul(4));
-    out.extend_from_slice(used.unwrap_or_default());
+    out.extend_from_slice(&bytes);
 }
 
 #[inline]

@@ -10,11 +10,19 @@
 use super::error::{DecodeError, DecodeErrorKind};
 use alloc::vec::Vec;
 
+/// Whether a packed byte array may lack its padding at the end of the input.
+#[derive(Clone, Copy)]
+pub(super) enum Padding {
+    Optional,
+    Required,
+}
+
 /// The bytes of one value, from the front.
 #[derive(Clone, Debug)]
 pub(super) struct Input<'a> {
     rest: &'a [u8],
-    at: usize,
+    /// Offset in the whole input behind the last byte of `rest`.
+    end: usize,
     /// The limit, if it cut bytes away: then reading to the end means that the value is too large.
     cut: Option<usize>,
 }
@@ -23,23 +31,20 @@ impl<'a> Input<'a> {
     /// What begins `at` in `bytes` and is at most `limit` long.
     pub(super) fn new(bytes: &'a [u8], at: usize, limit: usize) -> Self {
         let rest = bytes.get(at..).unwrap_or_default();
-        match rest.get(..limit) {
-            Some(head) if head.len() < rest.len() => Self {
-                rest: head,
-                at,
-                cut: Some(limit),
-            },
-            _ => Self {
-                rest,
-                at,
-                cut: None,
-            },
+        let (rest, cut) = match rest.get(..limit) {
+            Some(head) if head.len() < rest.len() => (head, Some(limit)),
+            _ => (rest, None),
+        };
+        Self {
+            rest,
+            end: at.saturating_add(rest.len()),
+            cut,
         }
     }
 
     /// Offset of the next byte in the whole input.
     pub(super) const fn at(&self) -> usize {
-        self.at
+        self.end.saturating_sub(self.rest.len())
     }
 
     /// How many bytes are left.
@@ -50,13 +55,13 @@ impl<'a> Input<'a> {
     /// An error at the next byte.
     #[cold]
     pub(super) const fn error(&self, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError::new(self.at, kind)
+        DecodeError::new(self.at(), kind)
     }
 
     /// An error at a field that was just read.
     #[cold]
     pub(super) const fn error_before(&self, bytes: usize, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError::new(self.at.saturating_sub(bytes), kind)
+        DecodeError::new(self.at().saturating_sub(bytes), kind)
     }
 
     /// The error for a field that needs more bytes than are left.
@@ -78,7 +83,6 @@ impl<'a> Input<'a> {
             return Err(self.truncated(field, count));
         };
         self.rest = rest;
-        self.at = self.at.saturating_add(count);
         Ok(head)
     }
 
@@ -88,7 +92,6 @@ impl<'a> Input<'a> {
             return Err(self.truncated(field, N));
         };
         self.rest = rest;
-        self.at = self.at.saturating_add(N);
         Ok(*head)
     }
 
@@ -165,12 +168,14 @@ impl<'a> Input<'a> {
             return Err(self.error_before(4, DecodeErrorKind::BadLength { field, value }));
         };
         let padded = usize::try_from(padded).unwrap_or(usize::MAX);
-        let at = self.at;
+        let at = self.at();
         let bytes = self.take(padded, field)?;
         let length = usize::try_from(value).unwrap_or(usize::MAX);
         let bytes = bytes.get(..length).unwrap_or_default();
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let bytes = if bytes.contains(&0) {
+        // A search that always runs to the end is faster on short texts than one that can stop.
+        let has_nul = bytes.iter().fold(false, |nul, byte| nul | (*byte == 0));
+        let bytes = if has_nul {
             bytes.split(|byte| *byte == 0).next().unwrap_or_default()
         } else {
             bytes
@@ -178,8 +183,8 @@ impl<'a> Input<'a> {
         core::str::from_utf8(bytes).map_err(|_| DecodeError::new(at, DecodeErrorKind::BadUtf8))
     }
 
-    /// A packed byte array: count, bytes, padding. `lenient` takes it without its padding at the end of the input.
-    pub(super) fn packed_bytes(&mut self, lenient: bool) -> Result<&'a [u8], DecodeError> {
+    /// A packed byte array: count, bytes, padding.
+    pub(super) fn packed_bytes(&mut self, padding: Padding) -> Result<&'a [u8], DecodeError> {
         let field = "packed byte count";
         let value = self.u32(field)?;
         if i32::try_from(value).is_err() {
@@ -187,12 +192,12 @@ impl<'a> Input<'a> {
         }
         let count = usize::try_from(value).unwrap_or(usize::MAX);
         let bytes = self.take(count, "packed bytes")?;
-        let padding = count.wrapping_neg() & 3;
-        if lenient {
-            self.take(padding.min(self.left()), field)?;
-        } else {
-            self.take(padding, "padding of packed bytes")?;
-        }
+        let missing = count.wrapping_neg() & 3;
+        let missing = match padding {
+            Padding::Optional => missing.min(self.left()),
+            Padding::Required => missing,
+        };
+        self.take(missing, "padding of packed bytes")?;
         Ok(bytes)
     }
 

@@ -3,10 +3,21 @@
 //! Godot's rule: same type and same value, with NaN equal to NaN and -0.0 equal to 0.0 at any depth; a `String` and a
 //! `StringName` of the same text are one key (but not inside an array); dictionaries are equal whatever their order.
 
-use super::container::Dictionary;
+use super::dictionary::Dictionary;
 use super::value::Value;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+
+/// Whether two keys are one.
+#[inline]
+pub(super) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::StringName(a), Value::StringName(b)) => a == b,
+        (Value::Int(a), Value::Int(b)) => a == b,
+        _ => compare(a, b).is_eq(),
+    }
+}
 
 /// Whether two values are the same by the engine's comparison of replicated state: type and content, NaN equal to NaN.
 pub(crate) fn is_same(a: &Value, b: &Value) -> bool {

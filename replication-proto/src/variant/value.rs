@@ -1,6 +1,7 @@
 //! [`Value`]: one Godot Variant.
 
-use super::container::{Array, Dictionary};
+use super::array::Array;
+use super::dictionary::Dictionary;
 use super::kind::ValueType;
 use super::math::{
     Aabb, Basis, Color, Plane, Projection, Quaternion, Rect2, Rect2i, Transform2D, Transform3D,
@@ -52,7 +53,7 @@ pub struct Signal {
 /// assert_eq!((decoded, used), (value, bytes.len()));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
     /// `null`, also in place of a null object.
@@ -244,10 +245,64 @@ impl Value {
         }
     }
 
+    /// A copy of a value that holds no other; null for one that does.
+    fn clone_flat(&self) -> Self {
+        match self {
+            Self::Nil | Self::Dictionary(_) | Self::Array(_) => Self::Nil,
+            Self::Callable => Self::Callable,
+            Self::Bool(value) => Self::Bool(*value),
+            Self::Int(value) => Self::Int(*value),
+            Self::Float(value) => Self::Float(*value),
+            Self::Vector2(value) => Self::Vector2(*value),
+            Self::Vector2i(value) => Self::Vector2i(*value),
+            Self::Rect2(value) => Self::Rect2(*value),
+            Self::Rect2i(value) => Self::Rect2i(*value),
+            Self::Vector3(value) => Self::Vector3(*value),
+            Self::Vector3i(value) => Self::Vector3i(*value),
+            Self::Transform2D(value) => Self::Transform2D(*value),
+            Self::Vector4(value) => Self::Vector4(*value),
+            Self::Vector4i(value) => Self::Vector4i(*value),
+            Self::Plane(value) => Self::Plane(*value),
+            Self::Quaternion(value) => Self::Quaternion(*value),
+            Self::Aabb(value) => Self::Aabb(*value),
+            Self::Basis(value) => Self::Basis(*value),
+            Self::Color(value) => Self::Color(*value),
+            Self::Rid(value) => Self::Rid(*value),
+            Self::Object(value) => Self::Object(*value),
+            Self::String(value) => Self::String(value.clone()),
+            Self::Transform3D(value) => Self::Transform3D(value.clone()),
+            Self::Projection(value) => Self::Projection(value.clone()),
+            Self::StringName(value) => Self::StringName(value.clone()),
+            Self::NodePath(value) => Self::NodePath(value.clone()),
+            Self::Signal(value) => Self::Signal(value.clone()),
+            Self::PackedByteArray(value) => Self::PackedByteArray(value.clone()),
+            Self::PackedInt32Array(value) => Self::PackedInt32Array(value.clone()),
+            Self::PackedInt64Array(value) => Self::PackedInt64Array(value.clone()),
+            Self::PackedFloat32Array(value) => Self::PackedFloat32Array(value.clone()),
+            Self::PackedFloat64Array(value) => Self::PackedFloat64Array(value.clone()),
+            Self::PackedStringArray(value) => Self::PackedStringArray(value.clone()),
+            Self::PackedVector2Array(value) => Self::PackedVector2Array(value.clone()),
+            Self::PackedVector3Array(value) => Self::PackedVector3Array(value.clone()),
+            Self::PackedColorArray(value) => Self::PackedColorArray(value.clone()),
+            Self::PackedVector4Array(value) => Self::PackedVector4Array(value.clone()),
+        }
+    }
+
     /// Whether other values may lie inside.
     #[inline]
     pub(super) const fn is_container(&self) -> bool {
         matches!(self, Self::Array(_) | Self::Dictionary(_))
+    }
+}
+
+impl Clone for Value {
+    // By hand, since the derived one has a stack frame per level that is too large for deep values on small stacks.
+    fn clone(&self) -> Self {
+        match self {
+            Self::Dictionary(dictionary) => Self::Dictionary(dictionary.clone()),
+            Self::Array(array) => Self::Array(array.clone()),
+            _ => self.clone_flat(),
+        }
     }
 }
 

@@ -10,7 +10,9 @@
 //! ```
 
 mod base64;
+mod construct;
 mod lex;
+mod literal;
 mod number;
 mod order;
 mod parse;

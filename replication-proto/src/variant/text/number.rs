@@ -346,3 +346,33 @@ const POWERS: [u64; 79] = [
     0xd433_179d_9c8c_b841,
     0x9e19_db92_b4e3_1ba9,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_exponent_read_back() {
+        let mut out = String::new();
+        let mut mantissa = 0x9e37_79b9_7f4a_7c15u64;
+        for exponent in 0..0x7ffu64 {
+            mantissa = mantissa.rotate_left(7).wrapping_mul(5);
+            for fraction in [0, 1, 2, mantissa >> 12, (1 << 52) - 1, 1 << 51] {
+                let double = f64::from_bits(exponent << 52 | fraction);
+                out.clear();
+                write_component(&mut out, double);
+                let read: f64 = out.parse().unwrap();
+                let short = fraction.trailing_zeros() >= 29;
+                assert!(short || read.to_bits() == double.to_bits(), "{out}");
+            }
+        }
+        for high in 0..0x7f80u32 {
+            for low in [0, 1, 0x1234, 0xffff] {
+                let single = f32::from_bits(high << 16 | low);
+                out.clear();
+                write_single(&mut out, single);
+                assert_eq!(out.parse(), Ok(single));
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! types by type first, and keys of one type without `<` (colors, paths, packed arrays …) are all alike. Where that
 //! leaves the result to the algorithm, the same algorithm gives the same result.
 
-use crate::variant::Value;
+use crate::variant::{Value, ValueType, key};
 use core::cmp::Ordering;
 
 /// Up to this many keys are sorted exactly as the engine does; more have a stable order where the comparison ties, since
@@ -147,17 +147,63 @@ fn less_arrays(a: &[Value], b: &[Value]) -> bool {
     a.len() < b.len()
 }
 
-/// A true order near the engine's: texts together, then by type, then by value, NaN last, with ties for the rest.
+/// A true order near the engine's: texts together, then by type, then by value with NaN last, and ties where the engine
+/// has no `<`.
 fn total(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
-        Value::StringName(_) => crate::variant::ValueType::String,
+        Value::StringName(_) => ValueType::String,
         _ => value.kind(),
     };
-    rank(a).cmp(&rank(b)).then_with(|| match (a, b) {
-        (Value::Array(_), Value::Array(_)) | (Value::Dictionary(_), Value::Dictionary(_)) => {
-            Ordering::Equal
-        }
-        _ if a.kind() == b.kind() && !less_same(a, b) && !less_same(b, a) => Ordering::Equal,
-        _ => crate::variant::key::compare(a, b),
+    rank(a).cmp(&rank(b)).then_with(|| match rank(a) {
+        ValueType::Bool
+        | ValueType::Int
+        | ValueType::Float
+        | ValueType::String
+        | ValueType::Rid
+        | ValueType::Vector2
+        | ValueType::Vector2i
+        | ValueType::Vector3
+        | ValueType::Vector3i
+        | ValueType::Vector4
+        | ValueType::Vector4i => key::compare(a, b),
+        _ => Ordering::Equal,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variant::{Color, Vector2};
+    use alloc::vec::Vec;
+
+    fn sorted(keys: impl Iterator<Item = Value>) -> Vec<Value> {
+        let entries: Vec<Entry> = keys.map(|key| (key, Value::Nil)).collect();
+        let mut sorted: Vec<&Entry> = entries.iter().collect();
+        sort(&mut sorted);
+        sorted.into_iter().map(|entry| entry.0.clone()).collect()
+    }
+
+    #[test]
+    fn few_and_many_numbers_come_out_in_order() {
+        for count in [0, 1, 2, 15, 16, 17, 100, 1000, 5000i64] {
+            let keys = (0..count).map(|at| Value::Int(at * 7919 % count.max(1)));
+            assert_eq!(sorted(keys), (0..count).map(Value::Int).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn keys_that_have_no_order_neither_panic_nor_get_lost() {
+        let mixed = |at: u16| match at % 7 {
+            0 => Value::Float(f64::NAN),
+            1 => Value::Float(f64::from(at)),
+            2 => Vector2::new(f32::NAN, f32::from(at)).into(),
+            3 => Vector2::new(f32::from(at), f32::NAN).into(),
+            4 => Value::StringName(crate::variant::StringName::from("name")),
+            5 => Value::from("text"),
+            _ => Color::new(f32::from(at), 0.0, 0.0, 1.0).into(),
+        };
+        for count in [20, 500, 1024, 1025, 4000] {
+            assert_eq!(sorted((0..count).map(mixed)).len(), usize::from(count));
+        }
+    }
 }

@@ -8,13 +8,11 @@
 )]
 
 use super::lex::{Lexer, TextError, TextErrorKind, Token};
+use super::literal::{color, kind_of};
 use crate::variant::{
-    Aabb, Array, Basis, Color, Dictionary, ElementType, Limits, NodePath, ObjectId, Plane,
-    Projection, Quaternion, Rect2, Rect2i, Rid, Signal, StringName, Transform2D, Transform3D,
-    Value, ValueType, Vector2, Vector2i, Vector3, Vector3i, Vector4, Vector4i,
+    Array, Dictionary, ElementType, Limits, ObjectId, StringName, Value, ValueType,
 };
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -54,10 +52,9 @@ type Construct<'a> = dyn FnMut(&str, Vec<Value>) -> Option<Value> + 'a;
 /// # Ok::<(), replication_proto::variant::text::TextError>(())
 /// ```
 pub struct Parser<'a> {
-    lexer: Lexer<'a>,
+    pub(super) lexer: Lexer<'a>,
     limits: Limits,
     construct: Option<&'a mut Construct<'a>>,
-    depth: usize,
     /// Elements that the value may still have.
     elements: usize,
     /// Offset at which the value gets too large.
@@ -74,7 +71,7 @@ impl fmt::Debug for Parser<'_> {
 }
 
 /// Result of a parsing step.
-type Parsed<T> = Result<T, TextError>;
+pub(super) type Parsed<T> = Result<T, TextError>;
 
 impl<'a> Parser<'a> {
     /// A parser at the start of `text`, with limits that hold for each value by itself.
@@ -84,7 +81,6 @@ impl<'a> Parser<'a> {
             lexer: Lexer::new(text),
             limits: *limits,
             construct: None,
-            depth: 0,
             elements: 0,
             end: 0,
         }
@@ -107,11 +103,9 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// [`TextError`]; where the parser then stands is not defined.
     pub fn value(&mut self) -> Result<Value, TextError> {
-        self.depth = 0;
         self.elements = self.limits.elements;
         self.end = self.lexer.at().saturating_add(self.limits.bytes);
-        let token = self.next()?;
-        self.parse(token)
+        self.parse()
     }
 
     /// Offset in bytes behind the last value.
@@ -137,7 +131,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn next(&mut self) -> Parsed<Token<'a>> {
+    pub(super) fn next(&mut self) -> Parsed<Token<'a>> {
         let token = self.lexer.next()?;
         if self.lexer.at() > self.end {
             let limit = self.limits.bytes;
@@ -148,34 +142,21 @@ impl<'a> Parser<'a> {
 
     /// The error for a token that does not belong here.
     #[cold]
-    fn unexpected(&self, token: &Token<'_>, expected: &'static str) -> TextError {
+    pub(super) fn unexpected(&self, token: &Token<'_>, expected: &'static str) -> TextError {
         self.lexer.error(match token {
             Token::End => TextErrorKind::UnexpectedEnd { expected },
             _ => TextErrorKind::Expected { expected },
         })
     }
 
-    fn expect(&mut self, mark: u8, expected: &'static str) -> Parsed<()> {
+    pub(super) fn expect(&mut self, mark: u8, expected: &'static str) -> Parsed<()> {
         match self.next()? {
             Token::Mark(found) if found == mark => Ok(()),
             token => Err(self.unexpected(&token, expected)),
         }
     }
 
-    fn open(&mut self) -> Parsed<()> {
-        let limit = self.limits.depth;
-        if self.depth >= limit {
-            return Err(self.lexer.error(TextErrorKind::TooDeep { limit }));
-        }
-        self.depth = self.depth.saturating_add(1);
-        Ok(())
-    }
-
-    fn close(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-    }
-
-    fn count_element(&mut self) -> Parsed<()> {
+    pub(super) fn count_element(&mut self) -> Parsed<()> {
         let Some(left) = self.elements.checked_sub(1) else {
             let limit = self.limits.elements;
             return Err(self.lexer.error(TextErrorKind::TooManyElements { limit }));
@@ -184,12 +165,115 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn parse(&mut self, token: Token<'a>) -> Parsed<Value> {
+    /// Reads a value. What is open around it is kept in a list and not on the stack, for texts of any depth.
+    fn parse(&mut self) -> Parsed<Value> {
+        let mut open: Vec<Frame<'a>> = Vec::new();
+        let mut token = self.next()?;
+        'value: loop {
+            let mut value = match self.begin(token)? {
+                Begun::Value(value) => value,
+                Begun::Open(frame) => {
+                    let limit = self.limits.depth;
+                    if open.len() >= limit {
+                        return Err(self.lexer.error(TextErrorKind::TooDeep { limit }));
+                    }
+                    match self.element(&frame, Place::First)? {
+                        Some(first) => {
+                            open.push(frame);
+                            token = first;
+                            continue;
+                        }
+                        None => self.close(frame)?,
+                    }
+                }
+            };
+            while let Some(frame) = open.last_mut() {
+                if frame.wants_key() {
+                    frame.take_key(value);
+                    self.expect(b':', "':'")?;
+                    token = self.next()?;
+                    continue 'value;
+                }
+                if !frame.take(value) {
+                    return Err(self.lexer.error(TextErrorKind::WrongType));
+                }
+                if let Some(next) = self.element(frame, Place::Later)? {
+                    token = next;
+                    continue 'value;
+                }
+                value = match open.pop() {
+                    Some(frame) => self.close(frame)?,
+                    None => Value::Nil,
+                };
+            }
+            return Ok(value);
+        }
+    }
+
+    /// Reads up to the next element and gives its first token, or nothing if the container ends.
+    fn element(&mut self, frame: &Frame<'a>, place: Place) -> Parsed<Option<Token<'a>>> {
+        let (end, expected) = frame.end();
+        if matches!(place, Place::Later) {
+            match self.next()? {
+                Token::Mark(b',') => {}
+                Token::Mark(mark) if mark == end => return Ok(None),
+                token => return Err(self.unexpected(&token, expected)),
+            }
+        }
+        let token = self.next()?;
+        if token == Token::Mark(end) {
+            return Ok(None);
+        }
+        self.count_element()?;
+        Ok(Some(token))
+    }
+
+    /// Reads a flat value or the beginning of a container.
+    fn begin(&mut self, token: Token<'a>) -> Parsed<Begun<'a>> {
         match token {
-            Token::Mark(b'[') => self.array(None).map(Value::Array),
-            Token::Mark(b'{') => self.dictionary(None, None).map(Value::Dictionary),
+            Token::Mark(b'[') => Ok(Begun::Open(Frame::Array {
+                array: Array::new(),
+                typed: false,
+            })),
+            Token::Mark(b'{') => Ok(Begun::Open(Frame::Dictionary {
+                dictionary: Dictionary::new(),
+                key: None,
+                typed: false,
+            })),
             Token::Word(word) => self.word(word),
-            token => self.literal(token),
+            token => self.literal(token).map(Begun::Value),
+        }
+    }
+
+    /// Makes a container that has ended a value.
+    fn close(&mut self, frame: Frame<'a>) -> Parsed<Value> {
+        match frame {
+            Frame::Array { array, typed } => {
+                if typed {
+                    self.expect(b')', "')'")?;
+                }
+                Ok(Value::Array(array))
+            }
+            Frame::Dictionary {
+                mut dictionary,
+                typed,
+                ..
+            } => {
+                if typed {
+                    self.expect(b')', "')'")?;
+                }
+                dictionary.settle();
+                Ok(Value::Dictionary(dictionary))
+            }
+            Frame::Call {
+                word,
+                arguments,
+                refused,
+            } => self
+                .construct
+                .as_mut()
+                .and_then(|construct| construct(word, arguments))
+                .ok_or(*refused),
         }
     }
 
@@ -207,96 +291,41 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The elements of an array behind its bracket.
-    fn array(&mut self, element_type: Option<ElementType>) -> Parsed<Array> {
-        self.open()?;
-        let mut array = element_type.map_or_else(Array::new, Array::typed);
-        loop {
-            let token = self.next()?;
-            if token == Token::Mark(b']') {
-                break;
-            }
-            self.count_element()?;
-            let value = self.parse(token)?;
-            if array.push(value).is_err() {
-                return Err(self.lexer.error(TextErrorKind::WrongType));
-            }
-            match self.next()? {
-                Token::Mark(b',') => {}
-                Token::Mark(b']') => break,
-                token => return Err(self.unexpected(&token, "',' or ']'")),
-            }
-        }
-        self.close();
-        Ok(array)
-    }
-
-    /// The entries of a dictionary behind its brace.
-    fn dictionary(
-        &mut self,
-        keys: Option<ElementType>,
-        values: Option<ElementType>,
-    ) -> Parsed<Dictionary> {
-        self.open()?;
-        let mut dictionary = Dictionary::typed(keys, values);
-        loop {
-            let token = self.next()?;
-            if token == Token::Mark(b'}') {
-                break;
-            }
-            self.count_element()?;
-            let key = self.parse(token)?;
-            self.expect(b':', "':'")?;
-            let token = self.next()?;
-            let value = self.parse(token)?;
-            if !dictionary.append_typed(key, value) {
-                return Err(self.lexer.error(TextErrorKind::WrongType));
-            }
-            match self.next()? {
-                Token::Mark(b',') => {}
-                Token::Mark(b'}') => break,
-                token => return Err(self.unexpected(&token, "',' or '}'")),
-            }
-        }
-        self.close();
-        dictionary.settle();
-        Ok(dictionary)
-    }
-
     /// A value that begins with a word.
-    fn word(&mut self, word: &'a str) -> Parsed<Value> {
-        match word {
-            "null" | "nil" => Ok(Value::Nil),
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            "inf" => Ok(Value::Float(f64::INFINITY)),
-            "inf_neg" => Ok(Value::Float(f64::NEG_INFINITY)),
-            "nan" => Ok(Value::Float(f64::NAN)),
-            "Array" => self.typed_array(),
-            "Dictionary" => self.typed_dictionary(),
-            "Object" => self.object(),
+    fn word(&mut self, word: &'a str) -> Parsed<Begun<'a>> {
+        Ok(Begun::Value(match word {
+            "null" | "nil" => Value::Nil,
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            "inf" => Value::Float(f64::INFINITY),
+            "inf_neg" => Value::Float(f64::NEG_INFINITY),
+            "nan" => Value::Float(f64::NAN),
+            "Array" => return self.typed_array().map(Begun::Open),
+            "Dictionary" => return self.typed_dictionary().map(Begun::Open),
+            "Object" => self.object()?,
             _ => match kind_of(word) {
                 Some(kind) => {
                     self.expect(b'(', "'('")?;
-                    self.built_in(kind)
+                    self.built_in(kind)?
                 }
-                None => self.call(word),
+                None => return self.call(word).map(Begun::Open),
             },
-        }
+        }))
     }
 
-    fn typed_array(&mut self) -> Parsed<Value> {
+    fn typed_array(&mut self) -> Parsed<Frame<'a>> {
         self.expect(b'[', "'['")?;
         let element_type = self.element_type()?;
         self.expect(b']', "']'")?;
         self.expect(b'(', "'('")?;
         self.expect(b'[', "'['")?;
-        let array = self.array(element_type)?;
-        self.expect(b')', "')'")?;
-        Ok(Value::Array(array))
+        Ok(Frame::Array {
+            array: element_type.map_or_else(Array::new, Array::typed),
+            typed: true,
+        })
     }
 
-    fn typed_dictionary(&mut self) -> Parsed<Value> {
+    fn typed_dictionary(&mut self) -> Parsed<Frame<'a>> {
         self.expect(b'[', "'['")?;
         let keys = self.element_type()?;
         self.expect(b',', "','")?;
@@ -304,9 +333,11 @@ impl<'a> Parser<'a> {
         self.expect(b']', "']'")?;
         self.expect(b'(', "'('")?;
         self.expect(b'{', "'{'")?;
-        let dictionary = self.dictionary(keys, values)?;
-        self.expect(b')', "')'")?;
-        Ok(Value::Dictionary(dictionary))
+        Ok(Frame::Dictionary {
+            dictionary: Dictionary::typed(keys, values),
+            key: None,
+            typed: true,
+        })
     }
 
     /// The type between the brackets of a typed container: a name, or a call that leads to a script.
@@ -376,9 +407,9 @@ impl<'a> Parser<'a> {
     }
 
     /// A call of a name that is no Variant type.
-    fn call(&mut self, word: &str) -> Parsed<Value> {
+    fn call(&mut self, word: &'a str) -> Parsed<Frame<'a>> {
         let resource = matches!(word, "Resource" | "ExtResource" | "SubResource");
-        let unknown = self.lexer.error(if resource {
+        let refused = self.lexer.error(if resource {
             TextErrorKind::ObjectNotAllowed
         } else {
             TextErrorKind::UnknownName {
@@ -386,315 +417,80 @@ impl<'a> Parser<'a> {
             }
         });
         if self.construct.is_none() {
-            return Err(unknown);
+            return Err(refused);
         }
         self.expect(b'(', "'('")?;
-        self.open()?;
-        let mut arguments = Vec::new();
-        loop {
-            let token = self.next()?;
-            if token == Token::Mark(b')') {
-                break;
-            }
-            self.count_element()?;
-            arguments.push(self.parse(token)?);
-            match self.next()? {
-                Token::Mark(b',') => {}
-                Token::Mark(b')') => break,
-                token => return Err(self.unexpected(&token, "',' or ')'")),
-            }
-        }
-        self.close();
-        let made = self
-            .construct
-            .as_mut()
-            .and_then(|construct| construct(word, arguments));
-        made.ok_or(unknown)
-    }
-
-    /// A Variant type behind its name and parenthesis.
-    fn built_in(&mut self, kind: ValueType) -> Parsed<Value> {
-        Ok(match kind {
-            ValueType::Vector2 => Vector2::from_array(self.floats(kind)?).into(),
-            ValueType::Vector2i => Vector2i::from_array(self.ints(kind)?).into(),
-            ValueType::Rect2 => Rect2::from_array(self.floats(kind)?).into(),
-            ValueType::Rect2i => Rect2i::from_array(self.ints(kind)?).into(),
-            ValueType::Vector3 => Vector3::from_array(self.floats(kind)?).into(),
-            ValueType::Vector3i => Vector3i::from_array(self.ints(kind)?).into(),
-            ValueType::Transform2D => Transform2D::from_array(self.floats(kind)?).into(),
-            ValueType::Vector4 => Vector4::from_array(self.floats(kind)?).into(),
-            ValueType::Vector4i => Vector4i::from_array(self.ints(kind)?).into(),
-            ValueType::Plane => Plane::from_array(self.floats(kind)?).into(),
-            ValueType::Quaternion => Quaternion::from_array(self.floats(kind)?).into(),
-            ValueType::Aabb => Aabb::from_array(self.floats(kind)?).into(),
-            ValueType::Basis => Basis::from_array(self.floats(kind)?).into(),
-            ValueType::Transform3D => {
-                Value::Transform3D(Box::new(Transform3D::from_array(self.floats(kind)?)))
-            }
-            ValueType::Projection => {
-                Value::Projection(Box::new(Projection::from_array(self.floats(kind)?)))
-            }
-            ValueType::Color => Color::from_array(self.floats(kind)?).into(),
-            ValueType::NodePath => self.node_path()?.into(),
-            ValueType::Rid => self.rid()?.into(),
-            ValueType::Callable => {
-                self.expect(b')', "')'")?;
-                Value::Callable
-            }
-            ValueType::Signal => {
-                self.expect(b')', "')'")?;
-                Signal::default().into()
-            }
-            ValueType::PackedByteArray => self.bytes()?.into(),
-            ValueType::PackedInt32Array => self.numbers(Number::to_i32)?.into(),
-            ValueType::PackedInt64Array => self.numbers(Number::to_i64)?.into(),
-            ValueType::PackedFloat32Array => self.numbers(Number::to_f32)?.into(),
-            ValueType::PackedFloat64Array => self.numbers(Number::to_f64)?.into(),
-            ValueType::PackedStringArray => self.texts()?.into(),
-            ValueType::PackedVector2Array => self.vectors(Vector2::from_array)?.into(),
-            ValueType::PackedVector3Array => self.vectors(Vector3::from_array)?.into(),
-            ValueType::PackedColorArray => self.vectors(Color::from_array)?.into(),
-            ValueType::PackedVector4Array => self.vectors(Vector4::from_array)?.into(),
-            _ => {
-                let expected = "a value";
-                return Err(self.lexer.error(TextErrorKind::Expected { expected }));
-            }
+        Ok(Frame::Call {
+            word,
+            arguments: Vec::new(),
+            refused: Box::new(refused),
         })
-    }
-
-    fn node_path(&mut self) -> Parsed<NodePath> {
-        let Token::Text(text) = self.next()? else {
-            let expected = "a quoted path";
-            return Err(self.lexer.error(TextErrorKind::Expected { expected }));
-        };
-        let path = NodePath::parse(&text).map_err(|_| self.lexer.error(TextErrorKind::BadPath))?;
-        self.expect(b')', "')'")?;
-        Ok(path)
-    }
-
-    fn rid(&mut self) -> Parsed<Rid> {
-        let id = match self.next()? {
-            Token::Mark(b')') => return Ok(Rid(0)),
-            Token::Int(id) => id,
-            Token::Float(id) => Number::Float(id).to_i64(),
-            token => return Err(self.unexpected(&token, "a number or ')'")),
-        };
-        self.expect(b')', "')'")?;
-        Ok(Rid(id.cast_unsigned()))
-    }
-
-    /// One number, which may be a word.
-    fn number(&self, token: &Token<'_>) -> Parsed<Number> {
-        Ok(match token {
-            Token::Int(value) => Number::Int(*value),
-            Token::Float(value) => Number::Float(*value),
-            Token::Word("inf") => Number::Float(f64::INFINITY),
-            Token::Word("inf_neg") => Number::Float(f64::NEG_INFINITY),
-            Token::Word("nan") => Number::Float(f64::NAN),
-            token => return Err(self.unexpected(token, "a number")),
-        })
-    }
-
-    /// Numbers up to the closing parenthesis.
-    fn each_number(&mut self, mut take: impl FnMut(Number)) -> Parsed<()> {
-        let mut token = self.next()?;
-        if token == Token::Mark(b')') {
-            return Ok(());
-        }
-        loop {
-            take(self.number(&token)?);
-            match self.next()? {
-                Token::Mark(b',') => token = self.next()?,
-                Token::Mark(b')') => return Ok(()),
-                token => return Err(self.unexpected(&token, "',' or ')'")),
-            }
-        }
-    }
-
-    fn numbers<T>(&mut self, convert: impl Fn(Number) -> T) -> Parsed<Vec<T>> {
-        let mut numbers = Vec::new();
-        self.each_number(|number| numbers.push(convert(number)))?;
-        Ok(numbers)
-    }
-
-    /// Exactly `N` numbers.
-    fn exactly<T: Copy + Default, const N: usize>(
-        &mut self,
-        kind: ValueType,
-        convert: impl Fn(Number) -> T,
-    ) -> Parsed<[T; N]> {
-        let mut numbers = [T::default(); N];
-        let mut count = 0usize;
-        let at = self.lexer.clone();
-        self.each_number(|number| {
-            if let Some(slot) = numbers.get_mut(count) {
-                *slot = convert(number);
-            }
-            count = count.saturating_add(1);
-        })?;
-        if count != N {
-            let name = kind.name();
-            return Err(at.error(TextErrorKind::WrongCount { name, count: N }));
-        }
-        Ok(numbers)
-    }
-
-    fn floats<const N: usize>(&mut self, kind: ValueType) -> Parsed<[f32; N]> {
-        self.exactly(kind, Number::to_f32)
-    }
-
-    fn ints<const N: usize>(&mut self, kind: ValueType) -> Parsed<[i32; N]> {
-        self.exactly(kind, Number::to_i32)
-    }
-
-    /// Numbers in groups of `N`; as in the engine an incomplete last group is dropped.
-    fn vectors<T, const N: usize>(&mut self, build: impl Fn([f32; N]) -> T) -> Parsed<Vec<T>> {
-        let numbers = self.numbers(Number::to_f32)?;
-        Ok(numbers
-            .as_chunks::<N>()
-            .0
-            .iter()
-            .map(|group| build(*group))
-            .collect())
-    }
-
-    /// A packed byte array: numbers, or one base64 string.
-    fn bytes(&mut self) -> Parsed<Vec<u8>> {
-        match self.next()? {
-            Token::Text(text) => {
-                let bytes = super::base64::decode(&text)
-                    .ok_or_else(|| self.lexer.error(TextErrorKind::BadBase64))?;
-                self.expect(b')', "')'")?;
-                Ok(bytes)
-            }
-            _ => {
-                self.lexer.put_back();
-                self.numbers(Number::to_u8)
-            }
-        }
-    }
-
-    fn texts(&mut self) -> Parsed<Vec<String>> {
-        let mut texts = Vec::new();
-        loop {
-            match self.next()? {
-                Token::Mark(b')') => return Ok(texts),
-                Token::Text(text) => {
-                    self.count_element()?;
-                    texts.push(text);
-                }
-                token => return Err(self.unexpected(&token, "a string")),
-            }
-            match self.next()? {
-                Token::Mark(b',') => {}
-                Token::Mark(b')') => return Ok(texts),
-                token => return Err(self.unexpected(&token, "',' or ')'")),
-            }
-        }
     }
 }
 
-/// A number before its type is known.
+/// What a token began.
+enum Begun<'a> {
+    Value(Value),
+    Open(Frame<'a>),
+}
+
+/// Where an element stands in its container.
 #[derive(Clone, Copy)]
-enum Number {
-    Int(i64),
-    Float(f64),
+enum Place {
+    First,
+    Later,
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "integers wrap and floats are cut, as in the engine"
-)]
-impl Number {
-    fn to_i64(self) -> i64 {
+/// A container that is being read.
+enum Frame<'a> {
+    Array {
+        array: Array,
+        typed: bool,
+    },
+    Dictionary {
+        dictionary: Dictionary,
+        key: Option<Value>,
+        typed: bool,
+    },
+    /// A call of the caller's, and the error if he does not know it.
+    Call {
+        word: &'a str,
+        arguments: Vec<Value>,
+        refused: Box<TextError>,
+    },
+}
+
+impl Frame<'_> {
+    /// The mark that ends it, and what may follow an element.
+    const fn end(&self) -> (u8, &'static str) {
         match self {
-            Self::Int(value) => value,
-            // Below 2^63 the cast is exact; the engine makes all else the least number.
-            Self::Float(value) if (-9.3e18..9_223_372_036_854_775_808.0).contains(&value) => {
-                value as i64
+            Self::Array { .. } => (b']', "',' or ']'"),
+            Self::Dictionary { .. } => (b'}', "',' or '}'"),
+            Self::Call { .. } => (b')', "',' or ')'"),
+        }
+    }
+
+    const fn wants_key(&self) -> bool {
+        matches!(self, Self::Dictionary { key: None, .. })
+    }
+
+    fn take_key(&mut self, value: Value) {
+        if let Self::Dictionary { key, .. } = self {
+            *key = Some(value);
+        }
+    }
+
+    /// Takes the next element, and gives whether it fits.
+    fn take(&mut self, value: Value) -> bool {
+        match self {
+            Self::Array { array, .. } => array.push(value).is_ok(),
+            Self::Dictionary {
+                dictionary, key, ..
+            } => dictionary.append_typed(key.take().unwrap_or_default(), value),
+            Self::Call { arguments, .. } => {
+                arguments.push(value);
+                true
             }
-            Self::Float(_) => i64::MIN,
         }
     }
-
-    fn to_i32(self) -> i32 {
-        match self {
-            Self::Int(value) => value as i32,
-            Self::Float(value) if (-2_147_483_649.0..2_147_483_648.0).contains(&value) => {
-                value as i32
-            }
-            Self::Float(_) => i32::MIN,
-        }
-    }
-
-    fn to_u8(self) -> u8 {
-        self.to_i32() as u8
-    }
-
-    fn to_f64(self) -> f64 {
-        match self {
-            Self::Int(value) => value as f64,
-            Self::Float(value) => value,
-        }
-    }
-
-    fn to_f32(self) -> f32 {
-        match self {
-            Self::Int(value) => value as f32,
-            Self::Float(value) => value as f32,
-        }
-    }
-}
-
-/// The Variant type that is written as a call of this name; Godot 2 and 3 had other names.
-fn kind_of(word: &str) -> Option<ValueType> {
-    Some(match word {
-        "Matrix32" => ValueType::Transform2D,
-        "Quat" => ValueType::Quaternion,
-        "Rect3" => ValueType::Aabb,
-        "Matrix3" => ValueType::Basis,
-        "Transform" => ValueType::Transform3D,
-        "PoolByteArray" | "ByteArray" => ValueType::PackedByteArray,
-        "PackedIntArray" | "PoolIntArray" | "IntArray" => ValueType::PackedInt32Array,
-        "PackedRealArray" | "PoolRealArray" | "FloatArray" => ValueType::PackedFloat32Array,
-        "PoolStringArray" | "StringArray" => ValueType::PackedStringArray,
-        "PoolVector2Array" | "Vector2Array" => ValueType::PackedVector2Array,
-        "PoolVector3Array" | "Vector3Array" => ValueType::PackedVector3Array,
-        "PoolColorArray" | "ColorArray" => ValueType::PackedColorArray,
-        "PoolVector4Array" => ValueType::PackedVector4Array,
-        _ => ValueType::from_name(word).filter(|kind| {
-            !matches!(
-                kind,
-                ValueType::Nil
-                    | ValueType::Bool
-                    | ValueType::Int
-                    | ValueType::Float
-                    | ValueType::String
-                    | ValueType::StringName
-            )
-        })?,
-    })
-}
-
-/// A color of 3, 4, 6 or 8 hexadecimal digits.
-#[expect(clippy::cast_precision_loss, reason = "255 fits")]
-fn color(digits: &str) -> Option<Color> {
-    let wide = match digits.len() {
-        3 | 4 => false,
-        6 | 8 => true,
-        _ => return None,
-    };
-    let mut channels = [1.0; 4];
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0);
-    let step = if wide { 2 } else { 1 };
-    for (channel, digits) in channels.iter_mut().zip(digits.as_bytes().chunks(step)) {
-        let number = digits
-            .iter()
-            .map(digit)
-            .fold(0u32, |number, digit| number << 4 | digit);
-        *channel = number as f32 / if wide { 255.0 } else { 15.0 };
-    }
-    Some(Color::from_array(channels))
 }

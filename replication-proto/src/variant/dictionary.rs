@@ -1,266 +1,13 @@
-//! [`Array`] and [`Dictionary`], typed and untyped.
+//! [`Dictionary`], typed and untyped.
 
+use super::array::take_apart;
+use super::element::{ElementType, Kept, admit, keep};
 use super::error::WrongType;
 use super::key;
-use super::kind::ValueType;
-use super::name::StringName;
-use super::value::{ObjectId, Value};
+use super::value::Value;
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Deref;
-
-/// What the elements of a typed array, or the keys or values of a typed dictionary, have to be.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ElementType {
-    /// A built-in type. [`ValueType::Nil`] means untyped.
-    Builtin(ValueType),
-    /// Objects of an engine class. On the wire each class is `EncodedObjectAsID`.
-    Class(StringName),
-    /// Objects with a script: its path. It is text here and never looked at; on the wire it is a class.
-    Script(String),
-}
-
-impl ElementType {
-    /// The class that stands for all classes and scripts on the wire.
-    pub const OBJECT_ID_CLASS: &'static str = "EncodedObjectAsID";
-
-    /// Objects as they come over the wire: by id.
-    #[must_use]
-    pub fn object_id() -> Self {
-        Self::Class(StringName::from(Self::OBJECT_ID_CLASS))
-    }
-
-    /// The element as this type, converted where the engine converts silently.
-    fn admit(&self, value: Value) -> Result<Value, WrongType> {
-        match self {
-            Self::Builtin(ValueType::Nil) => Ok(value),
-            Self::Builtin(kind) if *kind == value.kind() => Ok(value),
-            Self::Builtin(ValueType::Object) | Self::Class(_) | Self::Script(_) => match value {
-                Value::Nil => Ok(Value::Object(ObjectId(0))),
-                Value::Object(_) => Ok(value),
-                _ => Err(WrongType {
-                    found: value.kind(),
-                }),
-            },
-            Self::Builtin(kind) => convert(*kind, value),
-        }
-    }
-}
-
-/// The implicit conversions of the engine among numbers, among texts, and between integer and float vectors.
-///
-/// The engine also converts among transforms and bases, from numbers and texts to colors, and between arrays and packed
-/// arrays. Those are refused here: no honest encoder produces them, and some multiply memory.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "saturating and rounding is what the engine's conversion does"
-)]
-fn convert(kind: ValueType, value: Value) -> Result<Value, WrongType> {
-    use super::math::{Rect2, Rect2i, Vector2, Vector2i, Vector3, Vector3i, Vector4, Vector4i};
-    use super::name::NodePath;
-    let found = value.kind();
-    Ok(match (kind, value) {
-        (ValueType::Bool, Value::Int(value)) => Value::Bool(value != 0),
-        (ValueType::Bool, Value::Float(value)) => Value::Bool(value != 0.0),
-        (ValueType::Int, Value::Bool(value)) => Value::Int(value.into()),
-        (ValueType::Int, Value::Float(value)) => Value::Int(value as i64),
-        (ValueType::Float, Value::Bool(value)) => Value::Float(value.into()),
-        (ValueType::Float, Value::Int(value)) => Value::Float(value as f64),
-        (ValueType::String, Value::StringName(name)) => Value::String(name.into_string()),
-        (ValueType::String, Value::NodePath(path)) => {
-            Value::String(alloc::string::ToString::to_string(&path))
-        }
-        (ValueType::StringName, Value::String(text)) => Value::StringName(text.into()),
-        (ValueType::NodePath, Value::String(text)) => {
-            Value::NodePath(NodePath::parse(&text).unwrap_or_default())
-        }
-        (ValueType::Vector2, Value::Vector2i(v)) => {
-            Vector2::from_array(v.to_array().map(|c| c as f32)).into()
-        }
-        (ValueType::Vector2i, Value::Vector2(v)) => {
-            Vector2i::from_array(v.to_array().map(|c| c as i32)).into()
-        }
-        (ValueType::Vector3, Value::Vector3i(v)) => {
-            Vector3::from_array(v.to_array().map(|c| c as f32)).into()
-        }
-        (ValueType::Vector3i, Value::Vector3(v)) => {
-            Vector3i::from_array(v.to_array().map(|c| c as i32)).into()
-        }
-        (ValueType::Vector4, Value::Vector4i(v)) => {
-            Vector4::from_array(v.to_array().map(|c| c as f32)).into()
-        }
-        (ValueType::Vector4i, Value::Vector4(v)) => {
-            Vector4i::from_array(v.to_array().map(|c| c as i32)).into()
-        }
-        (ValueType::Rect2, Value::Rect2i(r)) => {
-            Rect2::from_array(r.to_array().map(|c| c as f32)).into()
-        }
-        (ValueType::Rect2i, Value::Rect2(r)) => {
-            Rect2i::from_array(r.to_array().map(|c| c as i32)).into()
-        }
-        _ => return Err(WrongType { found }),
-    })
-}
-
-impl fmt::Display for ElementType {
-    /// As Godot's text form names it: `int`, `Node`, `Resource("res://unit.gd")`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Builtin(kind) => f.write_str(kind.name()),
-            Self::Class(name) => f.write_str(name),
-            Self::Script(path) => {
-                let path = path.replace('\\', "\\\\").replace('"', "\\\"");
-                write!(f, "Resource(\"{path}\")")
-            }
-        }
-    }
-}
-
-/// An element type as a container keeps it: nothing for untyped.
-pub(super) type Kept = Option<Box<ElementType>>;
-
-fn keep(element_type: Option<ElementType>) -> Kept {
-    match element_type {
-        None | Some(ElementType::Builtin(ValueType::Nil)) => None,
-        Some(element_type) => Some(Box::new(element_type)),
-    }
-}
-
-fn admit(kept: &Kept, value: Value) -> Result<Value, WrongType> {
-    match kept {
-        None => Ok(value),
-        Some(element_type) => element_type.admit(value),
-    }
-}
-
-/// Godot's `Array`: values in order, perhaps all of one type.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Array {
-    elements: Vec<Value>,
-    element_type: Kept,
-}
-
-impl Array {
-    /// An empty untyped array.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            elements: Vec::new(),
-            element_type: None,
-        }
-    }
-
-    /// An empty array of `element_type`.
-    #[must_use]
-    pub fn typed(element_type: ElementType) -> Self {
-        Self::with_capacity(Some(element_type), 0)
-    }
-
-    pub(super) fn with_capacity(element_type: Option<ElementType>, capacity: usize) -> Self {
-        Self {
-            elements: Vec::with_capacity(capacity),
-            element_type: keep(element_type),
-        }
-    }
-
-    /// Appends a value, converted to the element type where the engine converts silently (numbers among each other,
-    /// texts among each other, integer and float vectors).
-    ///
-    /// # Errors
-    /// [`WrongType`] if the array is typed and the value is of another type; nothing was appended.
-    #[inline]
-    pub fn push(&mut self, value: impl Into<Value>) -> Result<(), WrongType> {
-        let value = admit(&self.element_type, value.into())?;
-        self.elements.push(value);
-        Ok(())
-    }
-
-    /// What the elements have to be; nothing for an untyped array.
-    #[must_use]
-    pub fn element_type(&self) -> Option<&ElementType> {
-        self.element_type.as_deref()
-    }
-
-    /// The elements.
-    #[must_use]
-    #[inline]
-    pub fn as_slice(&self) -> &[Value] {
-        &self.elements
-    }
-
-    /// The elements, owned.
-    #[must_use]
-    pub fn into_vec(mut self) -> Vec<Value> {
-        core::mem::take(&mut self.elements)
-    }
-}
-
-impl Deref for Array {
-    type Target = [Value];
-
-    fn deref(&self) -> &[Value] {
-        &self.elements
-    }
-}
-
-impl From<Vec<Value>> for Array {
-    fn from(elements: Vec<Value>) -> Self {
-        Self {
-            elements,
-            element_type: None,
-        }
-    }
-}
-
-impl FromIterator<Value> for Array {
-    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
-        Self::from(Vec::from_iter(values))
-    }
-}
-
-impl<'a> IntoIterator for &'a Array {
-    type Item = &'a Value;
-    type IntoIter = core::slice::Iter<'a, Value>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.elements.iter()
-    }
-}
-
-impl IntoIterator for Array {
-    type Item = Value;
-    type IntoIter = alloc::vec::IntoIter<Value>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.into_vec().into_iter()
-    }
-}
-
-impl Drop for Array {
-    fn drop(&mut self) {
-        if self.elements.iter().any(Value::is_container) {
-            take_apart(core::mem::take(&mut self.elements));
-        }
-    }
-}
-
-/// Drops nested values without recursion, so that no depth can exhaust the stack.
-fn take_apart(mut values: Vec<Value>) {
-    while let Some(value) = values.pop() {
-        match value {
-            Value::Array(mut array) => values.append(&mut array.elements),
-            Value::Dictionary(mut dictionary) => {
-                let entries = core::mem::take(&mut dictionary.0.entries);
-                values.extend(entries.into_iter().flat_map(|(key, value)| [key, value]));
-            }
-            _ => {}
-        }
-    }
-}
 
 /// Godot's `Dictionary`: entries in the order in which their keys first came, perhaps with typed keys and values.
 ///
@@ -306,7 +53,7 @@ impl Entries {
             return self
                 .entries
                 .iter()
-                .position(|(other, _)| key::compare(other, key).is_eq())
+                .position(|(other, _)| key::same(other, key))
                 .ok_or(0);
         }
         self.index
@@ -334,6 +81,45 @@ impl Entries {
             }
         });
     }
+
+    /// Merges equal keys with the help of a fresh index; gives whether there were any, after which the index is stale.
+    fn merge_sorted(&mut self) -> bool {
+        let mut moves: Vec<(u32, u32)> = Vec::new();
+        let mut first = None;
+        for &at in &self.index {
+            let same = first.is_some_and(|first| self.same_key(first, at));
+            match first {
+                Some(first) if same => moves.push((first, at)),
+                _ => first = Some(at),
+            }
+        }
+        if moves.is_empty() {
+            return false;
+        }
+        let mut dead = alloc::vec![false; self.entries.len()];
+        for (first, at) in moves {
+            let value = self
+                .entries
+                .get_mut(at as usize)
+                .map(|entry| core::mem::take(&mut entry.1));
+            if let (Some(entry), Some(value)) = (self.entries.get_mut(first as usize), value) {
+                entry.1 = value;
+            }
+            if let Some(dead) = dead.get_mut(at as usize) {
+                *dead = true;
+            }
+        }
+        let mut dead = dead.into_iter();
+        self.entries.retain(|_| dead.next() != Some(true));
+        true
+    }
+
+    fn same_key(&self, a: u32, b: u32) -> bool {
+        match (self.entries.get(a as usize), self.entries.get(b as usize)) {
+            (Some(a), Some(b)) => key::same(&a.0, &b.0),
+            _ => false,
+        }
+    }
 }
 
 impl Dictionary {
@@ -355,7 +141,7 @@ impl Dictionary {
     }
 
     /// Sets the value of a key and returns the one that it had. A new key goes to the end; a known one keeps its place.
-    /// Both are converted to the types of the dictionary as [`Array::push`] does.
+    /// Both are converted to the types of the dictionary as [`Array::push`](super::Array::push) does.
     ///
     /// # Errors
     /// [`WrongType`] if the dictionary is typed and the key or the value is of another type; nothing was changed.
@@ -444,6 +230,12 @@ impl Dictionary {
         self.0.value_type.as_deref()
     }
 
+    /// All entries, which leave.
+    pub(super) fn take_entries(&mut self) -> Vec<(Value, Value)> {
+        self.0.index.clear();
+        core::mem::take(&mut self.0.entries)
+    }
+
     /// Makes room for exactly this many entries.
     pub(super) fn reserve_exact(&mut self, count: usize) {
         self.0.entries.reserve_exact(count);
@@ -451,14 +243,17 @@ impl Dictionary {
 
     /// Appends an entry without a look for its key; [`Dictionary::settle`] has to follow the last one. Gives false, and
     /// appends nothing, for a key of the wrong type. As in the engine's decoder the value's type is not checked.
+    #[inline]
     pub(super) fn append(&mut self, key: Value, value: Value) -> bool {
-        match admit(&self.0.key_type, key) {
-            Ok(key) => {
-                self.0.entries.push((key, value));
-                true
-            }
-            Err(WrongType { .. }) => false,
-        }
+        let key = match &self.0.key_type {
+            None => key,
+            Some(key_type) => match key_type.admit(key) {
+                Ok(key) => key,
+                Err(WrongType { .. }) => return false,
+            },
+        };
+        self.0.entries.push((key, value));
+        true
     }
 
     /// Appends an entry like [`Dictionary::append`], with a check of the value's type too.
@@ -479,10 +274,7 @@ impl Dictionary {
                 let Some((key, value)) = rest.first_mut() else {
                     break;
                 };
-                match before
-                    .iter_mut()
-                    .find(|(other, _)| key::compare(other, key).is_eq())
-                {
+                match before.iter_mut().find(|(other, _)| key::same(other, key)) {
                     Some(first) => {
                         first.1 = core::mem::take(value);
                         entries.entries.remove(at);
@@ -495,47 +287,6 @@ impl Dictionary {
         entries.sort();
         if entries.merge_sorted() {
             entries.sort();
-        }
-    }
-}
-
-impl Entries {
-    /// Merges equal keys with the help of a fresh index; gives whether there were any, after which the index is stale.
-    fn merge_sorted(&mut self) -> bool {
-        let mut moves: Vec<(u32, u32)> = Vec::new();
-        let mut first = None;
-        for &at in &self.index {
-            let same = first.is_some_and(|first| self.same_key(first, at));
-            match first {
-                Some(first) if same => moves.push((first, at)),
-                _ => first = Some(at),
-            }
-        }
-        if moves.is_empty() {
-            return false;
-        }
-        let mut dead = alloc::vec![false; self.entries.len()];
-        for (first, at) in moves {
-            let value = self
-                .entries
-                .get_mut(at as usize)
-                .map(|entry| core::mem::take(&mut entry.1));
-            if let (Some(entry), Some(value)) = (self.entries.get_mut(first as usize), value) {
-                entry.1 = value;
-            }
-            if let Some(dead) = dead.get_mut(at as usize) {
-                *dead = true;
-            }
-        }
-        let mut dead = dead.into_iter();
-        self.entries.retain(|_| dead.next() != Some(true));
-        true
-    }
-
-    fn same_key(&self, a: u32, b: u32) -> bool {
-        match (self.entries.get(a as usize), self.entries.get(b as usize)) {
-            (Some(a), Some(b)) => key::compare(&a.0, &b.0).is_eq(),
-            _ => false,
         }
     }
 }
@@ -563,7 +314,7 @@ impl IntoIterator for Dictionary {
     type IntoIter = alloc::vec::IntoIter<(Value, Value)>;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        core::mem::take(&mut self.0.entries).into_iter()
+        self.take_entries().into_iter()
     }
 }
 
@@ -571,7 +322,7 @@ impl Drop for Dictionary {
     fn drop(&mut self) {
         let nested = |(key, value): &(Value, Value)| key.is_container() || value.is_container();
         if self.0.entries.iter().any(nested) {
-            let entries = core::mem::take(&mut self.0.entries);
+            let entries = self.take_entries();
             take_apart(
                 entries
                     .into_iter()
@@ -585,6 +336,7 @@ impl Drop for Dictionary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::variant::{Array, ObjectId, ValueType};
     use alloc::vec;
 
     fn int(value: i64) -> Value {

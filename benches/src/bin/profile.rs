@@ -1,0 +1,93 @@
+//! Runs one case of the comparison for a profiler, without statistics.
+//!
+//! ```text
+//! cargo build --release --bin profile
+//! valgrind --tool=callgrind target/release/profile reliable-64 gdwire 100000
+//! ```
+
+use benches::scenario::{Crowd, Pair, Stream, bytes_per_idle_peer};
+use benches::{CEnet, Delivery, End, Ours, allocation};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: allocation::Counting = allocation::Counting;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [case, side, count] = arguments.as_slice() else {
+        eprintln!("profile CASE gdwire|c COUNT");
+        return ExitCode::from(2);
+    };
+    let Ok(count) = count.parse() else {
+        eprintln!("COUNT is a number");
+        return ExitCode::from(2);
+    };
+    let known = match side.as_str() {
+        "gdwire" => run::<Ours>(case, count),
+        "c" => run::<CEnet>(case, count),
+        _ => false,
+    };
+    if !known {
+        eprintln!("unknown case {case} or side {side}");
+        return ExitCode::from(2);
+    }
+    ExitCode::SUCCESS
+}
+
+fn run<E: End>(case: &str, count: u64) -> bool {
+    use Delivery::{Reliable, Unreliable};
+    match case {
+        "reliable-64" => messages::<E>(Reliable, 64, 16, count),
+        "unreliable-64" => messages::<E>(Unreliable, 64, 16, count),
+        "reliable-1200" => messages::<E>(Reliable, 1200, 16, count),
+        "reliable-1M" => messages::<E>(Reliable, 1 << 20, 1, count),
+        "loss-0" => stream::<E>(0, count),
+        "loss-1" => stream::<E>(10, count),
+        "loss-5" => stream::<E>(50, count),
+        "idle" => {
+            let mut crowd = Crowd::<E>::connected(1000, 2);
+            timed(count, || (0..count).for_each(|_| crowd.idle_service()));
+        }
+        "broadcast" => {
+            let mut crowd = Crowd::<E>::connected(1000, 2);
+            timed(count * 1000, || {
+                (0..count).for_each(|_| crowd.broadcast(Reliable, &[7; 64]));
+            });
+        }
+        "broadcast-unreliable" => {
+            let mut crowd = Crowd::<E>::connected(1000, 2);
+            timed(count * 1000, || {
+                (0..count).for_each(|_| crowd.broadcast(Unreliable, &[7; 64]));
+            });
+        }
+        "memory" => {
+            let measure = || bytes_per_idle_peer::<E>(1000, 255, allocation::live_bytes);
+            let bytes = allocation::counting(|| allocation::counting_c(measure));
+            println!("{bytes} bytes per peer");
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn messages<E: End>(delivery: Delivery, size: usize, batch: usize, count: u64) {
+    let mut pair = Pair::<E>::connected(1);
+    let payload = vec![7; size];
+    timed(count, || {
+        pair.send_batches(delivery, &payload, batch, count);
+    });
+}
+
+fn stream<E: End>(loss_permille: u32, count: u64) {
+    let mut stream = Stream::<E>::new(loss_permille);
+    let before = stream.elapsed_ms();
+    timed(count, || stream.receive(&[7; 8], count));
+    println!("{} ms of virtual time", stream.elapsed_ms() - before);
+}
+
+fn timed(count: u64, work: impl FnOnce()) {
+    let start = cpu_time::ThreadTime::now();
+    work();
+    let nanos = start.elapsed().as_nanos();
+    println!("{:.1} ns each", nanos as f64 / count as f64);
+}

@@ -1,0 +1,71 @@
+//! The same work done by gdwire's ENet host and by C ENet, both ends of a connection in one thread.
+//!
+//! A scenario is written once, over the trait [`End`], so both sides get the same calls and the same
+//! batches. The network is in memory and costs both the same: one copy of each datagram into a buffer
+//! of the network, and one into the receiver. C ENet's socket layer gathers the parts of a datagram
+//! there; our host writes straight into the buffer that it is lent.
+
+pub mod allocation;
+mod c_enet;
+mod network;
+mod ours;
+pub mod scenario;
+pub mod values;
+
+pub use c_enet::CEnet;
+pub use network::Datagram;
+pub use ours::Ours;
+
+use core::fmt::Debug;
+use core::net::SocketAddrV4;
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Retransmitted until acknowledged, in order.
+    Reliable,
+    /// Sent once, in order.
+    Unreliable,
+}
+
+/// What happened in one [`End::service`] call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Messages that were received.
+    pub received: usize,
+    /// Connections that came up.
+    pub connected: usize,
+}
+
+/// One host, of either implementation.
+pub trait End: Sized {
+    /// A connection of the host.
+    type Peer: Copy + Debug;
+
+    /// How the table calls this implementation.
+    const NAME: &'static str;
+
+    /// A host at `address` for so many peers, of which each may use `channels`.
+    fn new(address: SocketAddrV4, peers: usize, channels: usize) -> Self;
+
+    /// Starts a connection.
+    fn connect(&mut self, to: SocketAddrV4, channels: usize) -> Self::Peer;
+
+    /// Queues a message on channel 0; whether it was taken.
+    fn send(&mut self, peer: Self::Peer, delivery: Delivery, payload: &[u8]) -> bool;
+
+    /// Queues a message on channel 0 for every connected peer.
+    fn broadcast(&mut self, delivery: Delivery, payload: &[u8]);
+
+    /// Puts a datagram from `datagram.address` into the inbox.
+    fn deliver(&mut self, datagram: Datagram);
+
+    /// Reads the inbox, runs timers, writes the outbox and takes all events, at `now_ms`.
+    fn service(&mut self, now_ms: u32) -> Progress;
+
+    /// The next datagram of the outbox.
+    fn poll_datagram(&mut self) -> Option<Datagram>;
+
+    /// Takes the buffer of a datagram back that is not delivered.
+    fn recycle(datagram: Datagram);
+}

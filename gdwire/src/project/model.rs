@@ -1,0 +1,299 @@
+//! What a project exposes to the network: [`Project`] and its parts.
+
+use super::error::{Place, ProjectError, Warning};
+use super::files::Files;
+use super::limits::Limits;
+use super::loader;
+use super::report::Report;
+use crate::session::{NodeConfig, RpcConfig, RpcMode, RpcTable, TransferMode};
+use crate::variant::{NodePath, Value, ValueType};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use std::path::Path;
+
+/// A Godot project as far as the network is concerned.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Project {
+    /// `config/name`.
+    pub name: Option<String>,
+    /// The main scene, as a `res://` path.
+    pub main_scene: Option<String>,
+    /// The nodes that are in the tree from the start, parents before children: the autoloads in their order, then the
+    /// main scene.
+    pub nodes: Vec<ProjectNode>,
+    /// The scenes that spawners can bring in, in the order in which they are first listed, with those that spawners
+    /// inside them can.
+    pub scenes: Vec<SceneTemplate>,
+    /// What cannot be known without the engine, or is wrong, by file and line.
+    pub warnings: Vec<Warning>,
+}
+
+impl Project {
+    /// Reads the project in a folder, which is the one with `project.godot`.
+    ///
+    /// # Errors
+    /// [`ProjectError`] when the project, or a file that its nodes come from, cannot be read or exceeds the limits.
+    pub fn load(directory: impl AsRef<Path>, limits: &Limits) -> Result<Self, ProjectError> {
+        let mut report = Report::new(limits.warnings);
+        let files = Files::in_directory(directory.as_ref(), limits, &mut report)?;
+        loader::load(files, limits, report)
+    }
+
+    /// Reads a project out of texts in memory: `res://` paths and what is in the files.
+    ///
+    /// # Errors
+    /// [`ProjectError`] as for [`Project::load`].
+    pub fn from_texts<P: Into<String>, T: Into<String>>(
+        texts: impl IntoIterator<Item = (P, T)>,
+        limits: &Limits,
+    ) -> Result<Self, ProjectError> {
+        let texts = texts
+            .into_iter()
+            .map(|(path, text)| (path.into(), text.into()));
+        let files = Files::in_memory(texts, limits)?;
+        loader::load(files, limits, Report::new(limits.warnings))
+    }
+
+    /// The node at a path below `/root`, which is how peers name it.
+    #[must_use]
+    pub fn node(&self, path: &str) -> Option<&ProjectNode> {
+        self.nodes.iter().find(|node| node.path == path)
+    }
+
+    /// The scene with this `res://` path.
+    #[must_use]
+    pub fn scene(&self, path: &str) -> Option<&SceneTemplate> {
+        self.scenes.iter().find(|scene| *scene.path == *path)
+    }
+
+    /// The nodes that peers may call, as a session takes them.
+    pub fn node_configs(&self) -> impl Iterator<Item = NodeConfig> {
+        self.nodes
+            .iter()
+            .filter(|node| !node.table.is_empty())
+            .map(ProjectNode::node_config)
+    }
+}
+
+/// A scene that a spawner can bring in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SceneTemplate {
+    /// The scene, as a `res://` path.
+    pub path: Arc<str>,
+    /// Its nodes, parents before children. The root's path is `.`, and the others' are relative to it.
+    pub nodes: Vec<ProjectNode>,
+}
+
+impl SceneTemplate {
+    /// The nodes that peers may call, as a session takes them, once the scene's root is at `root`.
+    pub fn node_configs(&self, root: &str) -> impl Iterator<Item = NodeConfig> {
+        self.nodes
+            .iter()
+            .filter(|node| !node.table.is_empty())
+            .map(move |node| {
+                let path = match node.path.as_str() {
+                    "." => String::from(root),
+                    path => alloc::format!("{root}/{path}"),
+                };
+                NodeConfig::new(path).rpc_table(node.table.clone())
+            })
+    }
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProjectNode {
+    /// Path below `/root`, or in a [`SceneTemplate`] below its root: names joined by `/`.
+    pub path: String,
+    /// The engine's class.
+    pub class: Arc<str>,
+    /// The script: a `res://` path, with `::id` behind if it is inside a scene.
+    pub script: Option<Arc<str>>,
+    /// The scene that begins at this node, as a `res://` path.
+    pub scene: Option<Arc<str>>,
+    /// The methods that peers may call, by id: the script's, then the node's own.
+    pub methods: Arc<[RpcMethod]>,
+    /// The same as a session takes it, with the checksum that both ends compare.
+    pub table: RpcTable,
+    /// What it spawns, if it is a `MultiplayerSpawner`.
+    pub spawner: Option<Spawner>,
+    /// What it synchronizes, if it is a `MultiplayerSynchronizer`.
+    pub synchronizer: Option<Synchronizer>,
+}
+
+impl ProjectNode {
+    /// The node as a session takes it.
+    #[must_use]
+    pub fn node_config(&self) -> NodeConfig {
+        NodeConfig::new(self.path.as_str()).rpc_table(self.table.clone())
+    }
+
+    /// Whether peers can have to do with it: it has methods, spawns or synchronizes.
+    #[must_use]
+    pub fn is_networked(&self) -> bool {
+        !self.methods.is_empty() || self.spawner.is_some() || self.synchronizer.is_some()
+    }
+}
+
+/// A method that peers may call.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RpcMethod {
+    /// Its name.
+    pub name: String,
+    /// Its number on the wire: the place in its table, with bit 15 for the node's own table (`Node.rpc_config`).
+    pub id: u16,
+    /// Who may call it.
+    pub mode: RpcMode,
+    /// How calls travel.
+    pub transfer: TransferMode,
+    /// On which channel.
+    pub channel: u8,
+    /// Whether a call that includes the caller runs there too.
+    pub call_local: bool,
+    /// What it takes, if its definition was found.
+    pub arguments: Option<Arguments>,
+    /// Where it was made one that peers may call.
+    pub place: Place,
+}
+
+impl RpcMethod {
+    pub(super) fn config(&self) -> RpcConfig {
+        let mut config = RpcConfig::new(&self.name)
+            .mode(self.mode)
+            .transfer(self.transfer)
+            .channel(self.channel);
+        if self.call_local {
+            config = config.call_local();
+        }
+        let Some(arguments) = &self.arguments else {
+            return config;
+        };
+        // GDScript converts between many types, so a type that differs is no reason to refuse a call. This one only
+        // tells an empty byte array from no argument.
+        if let [Some(ValueType::PackedByteArray)] = arguments.types.as_slice() {
+            config = config.argument_types([Some(ValueType::PackedByteArray)]);
+        }
+        config.argument_count(arguments.required..=arguments.most.unwrap_or(usize::MAX))
+    }
+}
+
+/// What a method takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Arguments {
+    /// How many it must be given.
+    pub required: usize,
+    /// How many it may be given; `None` is any number.
+    pub most: Option<usize>,
+    /// Their types; `None` is any type, or a class or enum.
+    pub types: Vec<Option<ValueType>>,
+}
+
+/// A `MultiplayerSpawner`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Spawner {
+    /// `spawn_path`, relative to the spawner.
+    pub spawn_path: NodePath,
+    /// Path of the node that it leads to, in the form of [`ProjectNode::path`]; the spawned nodes are its children.
+    pub parent: Option<String>,
+    /// The scenes that it can spawn, as `res://` paths, in the order that numbers them on the wire. An empty text stands
+    /// for one whose path is not known.
+    pub scenes: Arc<[Arc<str>]>,
+    /// How many nodes may be there at a time; 0 is any number.
+    pub spawn_limit: u32,
+}
+
+/// A `MultiplayerSynchronizer`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Synchronizer {
+    /// `root_path`, relative to the synchronizer.
+    pub root_path: NodePath,
+    /// Path of the node that it leads to, in the form of [`ProjectNode::path`].
+    pub root: Option<String>,
+    /// The properties in the order of the configuration.
+    pub properties: Arc<[SyncProperty]>,
+    /// For each property the type and value with which it begins, as far as files say so.
+    pub initial: Vec<InitialValue>,
+    /// `replication_interval`, seconds; 0 is every frame.
+    pub replication_interval: f64,
+    /// `delta_interval`, seconds; 0 is every frame.
+    pub delta_interval: f64,
+    /// When visibility filters are asked.
+    pub visibility_update: VisibilityUpdate,
+    /// Whether all peers see it that no filter excludes.
+    pub public_visibility: bool,
+}
+
+impl Synchronizer {
+    /// The properties that spawn packets carry, in their order.
+    pub fn spawn_properties(&self) -> impl Iterator<Item = &SyncProperty> {
+        self.properties.iter().filter(|property| property.spawn)
+    }
+
+    /// The properties that sync packets carry, in their order.
+    pub fn sync_properties(&self) -> impl Iterator<Item = &SyncProperty> {
+        let always = |property: &&SyncProperty| property.mode == ReplicationMode::Always;
+        self.properties.iter().filter(always)
+    }
+
+    /// The properties that delta packets carry, in the order that their masks number.
+    pub fn watch_properties(&self) -> impl Iterator<Item = &SyncProperty> {
+        let on_change = |property: &&SyncProperty| property.mode == ReplicationMode::OnChange;
+        self.properties.iter().filter(on_change)
+    }
+}
+
+/// One property of a `SceneReplicationConfig`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SyncProperty {
+    /// Node, relative to the synchronizer's root, and property of it.
+    pub path: NodePath,
+    /// Whether spawn packets carry it.
+    pub spawn: bool,
+    /// When it is sent later.
+    pub mode: ReplicationMode,
+}
+
+/// The type and value of a property before anything changes it. Either can be unknown.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct InitialValue {
+    /// Its type, if it has only one.
+    pub kind: Option<ValueType>,
+    /// Its value.
+    pub value: Option<Arc<Value>>,
+}
+
+/// When a property is sent after the spawn (`SceneReplicationConfig.ReplicationMode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "Godot has three")]
+pub enum ReplicationMode {
+    /// Never.
+    Never,
+    /// All the time, in sync packets.
+    #[default]
+    Always,
+    /// When it has changed, in delta packets.
+    OnChange,
+}
+
+/// When visibility filters are asked (`MultiplayerSynchronizer.VisibilityUpdateMode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "Godot has three")]
+pub enum VisibilityUpdate {
+    /// Each frame.
+    #[default]
+    Idle,
+    /// Each physics step.
+    Physics,
+    /// On demand only.
+    None,
+}
