@@ -39,6 +39,7 @@ mod files;
 mod gdscript;
 mod limits;
 mod loader;
+mod methods;
 mod model;
 mod replication;
 mod report;

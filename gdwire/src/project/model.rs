@@ -88,6 +88,20 @@ pub struct SceneTemplate {
 }
 
 impl SceneTemplate {
+    /// The synchronizers whose root is the scene's root, in the order in which a spawn packet has their state.
+    ///
+    /// Those that belong to another peer than the spawner are not in the packet.
+    #[must_use]
+    pub fn spawn_synchronizers(&self) -> Vec<&ProjectNode> {
+        let is_own = |node: &&ProjectNode| {
+            let synchronizer = node.synchronizer.as_ref();
+            synchronizer.is_some_and(|synchronizer| synchronizer.root.as_deref() == Some("."))
+        };
+        let mut nodes: Vec<&ProjectNode> = self.nodes.iter().filter(is_own).collect();
+        nodes.sort_by_key(|node| node.enter_order);
+        nodes
+    }
+
     /// The nodes that peers may call, as a session takes them, once the scene's root is at `root`.
     pub fn node_configs(&self, root: &str) -> impl Iterator<Item = NodeConfig> {
         self.nodes
@@ -119,6 +133,9 @@ pub struct ProjectNode {
     pub methods: Arc<[RpcMethod]>,
     /// The same as a session takes it, with the checksum that both ends compare.
     pub table: RpcTable,
+    /// Its place in the order in which nodes enter the tree. It differs from the order of the nodes where a scene moves a
+    /// node among its siblings, and is the one in which a spawn packet has the state of synchronizers.
+    pub enter_order: usize,
     /// What it spawns, if it is a `MultiplayerSpawner`.
     pub spawner: Option<Spawner>,
     /// What it synchronizes, if it is a `MultiplayerSynchronizer`.

@@ -60,10 +60,13 @@ impl Loader {
             view.paths[index] = path;
             view.classes[index] = self.class_of_node(tree, index)?;
         }
+        let enter_order = tree.enter_order();
         let mut nodes = Vec::new();
         for (index, _) in tree.walk() {
             if index > 0 || tree.origin == Origin::Scene {
-                nodes.push(self.project_node(&view, index)?);
+                let mut node = self.project_node(&view, index)?;
+                node.enter_order = enter_order[index];
+                nodes.push(node);
             }
         }
         Ok(nodes)
@@ -115,6 +118,7 @@ impl Loader {
             scene: node.scene.clone(),
             methods: class.map_or_else(|| Arc::new([]) as _, |class| Arc::clone(&class.methods)),
             table: class.map_or_else(RpcTable::default, |class| class.table.clone()),
+            enter_order: 0,
             spawner,
             synchronizer,
         })
@@ -136,7 +140,11 @@ impl Loader {
         })
     }
 
-    fn synchronizer(&mut self, view: &View<'_>, index: usize) -> Result<Synchronizer, ProjectError> {
+    fn synchronizer(
+        &mut self,
+        view: &View<'_>,
+        index: usize,
+    ) -> Result<Synchronizer, ProjectError> {
         let node = &view.tree.nodes[index];
         let root_path = match self.node_path(view, index, "root_path")? {
             Some(path) => path,

@@ -115,7 +115,7 @@ fn rpc_config(arguments: &[Token]) -> Option<(Vec<Token>, RpcSettings)> {
     let parts = split(arguments);
     let (method, settings) = match parts.as_slice() {
         [method, settings] => (method, settings),
-        [method, settings, last] if last.is_empty() => (method, settings),
+        [method, settings, []] => (method, settings),
         _ => return None,
     };
     let settings = match settings {
@@ -123,7 +123,11 @@ fn rpc_config(arguments: &[Token]) -> Option<(Vec<Token>, RpcSettings)> {
         [open, entries @ .., close] if open.is('{') && close.is('}') => {
             let entries = split(entries);
             let entries = entries.iter().filter(|entry| !entry.is_empty());
-            RpcSettings::Entries(entries.map(|entry| key_and_value(entry)).collect::<Option<_>>()?)
+            RpcSettings::Entries(
+                entries
+                    .map(|entry| key_and_value(entry))
+                    .collect::<Option<_>>()?,
+            )
         }
         _ => return None,
     };
