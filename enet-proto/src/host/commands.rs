@@ -115,7 +115,7 @@ impl Host {
         } else if target.on_disconnect_call(data) {
             if was_open {
                 self.connected -= 1;
-                self.bandwidth.limited_peers -= usize::from(limited);
+                self.bandwidth.count_limited(limited, false);
                 self.note_membership_change();
             }
             self.mark_ready(peer.slot);

@@ -100,7 +100,7 @@ impl Host {
     #[inline]
     fn set_time(&mut self, now: Instant) -> Instant {
         let now = self.clock.set(now);
-        self.bandwidth.start(now);
+        self.bandwidth.pass(now, self.config.outgoing_bandwidth);
         now
     }
 
@@ -324,10 +324,7 @@ impl Host {
         let received = peer.receive(reader, sent_time, &mut around);
         let is_open = peer.state.is_open();
         let is_limited = is_open && peer.incoming_bandwidth != 0;
-        if was_limited != is_limited {
-            let count = &mut self.bandwidth.limited_peers;
-            *count = if is_limited { *count + 1 } else { *count - 1 };
-        }
+        self.bandwidth.count_limited(was_limited, is_limited);
         if was_open != is_open {
             self.connected = if is_open {
                 self.connected + 1
@@ -385,7 +382,8 @@ impl Host {
         self.addresses.remove_peer(peer.address, peer.connect_id);
         if peer.state.is_open() {
             self.connected -= 1;
-            self.bandwidth.limited_peers -= usize::from(peer.incoming_bandwidth != 0);
+            self.bandwidth
+                .count_limited(peer.incoming_bandwidth != 0, false);
         }
         self.note_membership_change();
         farewell.sequence = acknowledge.unwrap_or(farewell.sequence);
@@ -452,7 +450,7 @@ impl Host {
         let outgoing = self.config.outgoing_bandwidth;
         if self
             .bandwidth
-            .deadline(now, outgoing)
+            .deadline(outgoing)
             .is_some_and(|at| at <= now)
         {
             self.share_bandwidth(now);
@@ -540,6 +538,7 @@ impl Host {
                 self.ready.push_back(slot);
             }
             let Some(packed) = packed else {
+                self.arm(slot);
                 continue;
             };
             let destination = peer.address;
@@ -569,9 +568,7 @@ impl Host {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let peers = self.deadlines.first().map(|(deadline, _)| deadline);
-        let bandwidth = self
-            .bandwidth
-            .deadline(self.clock.now(), self.config.outgoing_bandwidth);
+        let bandwidth = self.bandwidth.deadline(self.config.outgoing_bandwidth);
         [
             peers,
             bandwidth,

@@ -19,6 +19,11 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// Whether two values are the same by the engine's comparison of replicated state: type and content, NaN equal to NaN.
+pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
+    nested(a, b).is_eq()
+}
+
 /// Compares two keys.
 pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
     match (a.as_text(), b.as_text()) {
