@@ -4,13 +4,12 @@ use super::document::{Property, Section};
 use super::error::{ProjectError, ProjectErrorKind, WarningKind};
 use super::loader::Loader;
 use super::model::{
-    InitialValue, ProjectNode, ReplicationMode, Spawner, SyncProperty, Synchronizer,
-    VisibilityUpdate,
+    InitialValue, ProjectNode, Spawner, SyncProperty, Synchronizer, VisibilityUpdate,
 };
 use super::scene::Target;
 use super::scripts::Class;
 use super::tree::{Origin, Tree};
-use crate::session::RpcTable;
+use crate::session::{ReplicationMode, RpcTable};
 use crate::variant::{NodePath, Value, ValueType};
 use alloc::format;
 use alloc::rc::Rc;
@@ -195,7 +194,9 @@ impl Loader {
         path: &NodePath,
     ) -> Option<String> {
         if let Some(node) = view.tree.follow(index, path) {
-            return Some(view.paths[node].clone());
+            let path = view.paths[node].as_str();
+            // That of `/root` is empty for the names below it.
+            return Some(if path.is_empty() { "." } else { path }.into());
         }
         // From inside a scene a path may lead out of it, to wherever the scene will be.
         let leads_out = view.tree.origin == Origin::Scene
