@@ -1,10 +1,9 @@
 //! `gdwire connect`: joins a game as a client.
 
 use crate::ndjson::{self, Endpoint};
-use crate::options::SessionOptions;
+use crate::options::{Hex, SessionOptions};
 use crate::url::EnetUrl;
 use clap::Args;
-use core::net::SocketAddr;
 use gdwire::drive::{self, tokio::ClientDriver};
 use gdwire::session::{
     AuthError, Authentication, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError,
@@ -27,7 +26,7 @@ pub(crate) struct ConnectOptions {
 }
 
 pub(crate) async fn run(options: ConnectOptions) -> io::Result<ExitCode> {
-    let server = match resolve(&options.session.url).await {
+    let server = match options.session.url.resolve().await {
         Ok(server) => server,
         Err(why) => {
             ndjson::error("resolve", why.to_string()).write()?;
@@ -40,7 +39,15 @@ pub(crate) async fn run(options: ConnectOptions) -> io::Result<ExitCode> {
 }
 
 fn config(options: &ConnectOptions) -> io::Result<ClientConfig> {
-    let url = &options.session.url;
+    let mut config = client_config(&options.session.url, options.session.auth.as_ref())?;
+    if let Some(id) = options.id {
+        config.session.id = id;
+    }
+    Ok(config)
+}
+
+/// The settings of a client of the game at `url` that may have to show a token.
+pub(crate) fn client_config(url: &EnetUrl, token: Option<&Hex>) -> io::Result<ClientConfig> {
     let mut config = ClientConfig::new(drive::seed()?);
     config.enet.incoming_bandwidth = url.in_bandwidth;
     config.enet.outgoing_bandwidth = url.out_bandwidth;
@@ -48,20 +55,10 @@ fn config(options: &ConnectOptions) -> io::Result<ClientConfig> {
     if let Some(channels) = url.channels {
         config.channel_count = channels.saturating_add(2);
     }
-    if let Some(id) = options.id {
-        config.session.id = id;
-    }
-    if options.session.auth.is_some() {
+    if token.is_some() {
         config.session.authentication = Authentication::Required;
     }
     Ok(config)
-}
-
-async fn resolve(url: &EnetUrl) -> io::Result<SocketAddr> {
-    tokio::net::lookup_host((url.host.as_str(), url.port))
-        .await?
-        .next()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
 }
 
 fn id(text: &str) -> Result<PeerId, String> {

@@ -7,6 +7,7 @@ Examples:
   gdwire host 'enet://*:9000' --rpc Main:hello   host a game; commands and events are JSON lines
   gdwire connect enet://127.0.0.1:9000 --rpc Main:hello
   gdwire project game/                           RPC ids, checksums and synchronized properties of a project
+  gdwire swarm enet://127.0.0.1:9000 --clients 200 --for 30
 
 Exit codes: 0 done; 1 it ran and failed (refused, timed out); 2 the arguments are wrong.
 
@@ -56,6 +57,20 @@ Examples:
 
 The host part of the URL is the address to bind, * for all; port 0 takes any free one.
 `gdwire help` lists the JSON fields.";
+
+/// Behind `gdwire swarm --help`.
+pub(crate) const SWARM: &str = "\
+Examples:
+  gdwire swarm enet://127.0.0.1:9000 --clients 200 --for 30
+  gdwire swarm enet://127.0.0.1:9000 --clients 1000 --rpc Main:ping --rate 10 --for 30 --json
+
+Exit code 1: a client could not join, or was lost before the end.
+
+Fields of --json: clients, joined, failed, failed_by_reason, lost, lost_by_reason, seconds, joining_ms,
+round_trip_source (rpc or enet), round_trip_ms (both: samples, p50, p90, p99, max), calls_sent, calls_answered,
+calls_refused, rpcs_received, packets_received, method_mismatches, bytes_in, bytes_out, bytes_in_per_second,
+bytes_out_per_second, datagrams_in, datagrams_out, resent (reliable commands sent again), discarded (unreliable
+packets), loss_mean and loss_worst (0 to 1, ENet's figures).";
 
 /// Behind `gdwire demo --help`.
 pub(crate) const DEMO: &str = "\

@@ -67,10 +67,7 @@ async fn bind(url: &EnetUrl, server: Server) -> io::Result<ServerDriver> {
                 ipv4
             }
         }
-        name => tokio::net::lookup_host((name, url.port))
-            .await?
-            .next()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?,
+        _ => url.resolve().await?,
     };
     ServerDriver::bind(address, server)
 }

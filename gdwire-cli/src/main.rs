@@ -12,6 +12,7 @@ mod host;
 mod ndjson;
 mod options;
 mod project;
+mod swarm;
 mod url;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -36,6 +37,7 @@ enum Command {
     Demo(demo::DemoOptions),
     Host(host::HostOptions),
     Project(project::ProjectOptions),
+    Swarm(swarm::SwarmOptions),
 }
 
 /// The exit code for arguments that cannot be used.
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
             Command::Demo(options) => demo::run(options).await,
             Command::Host(options) => host::run(options).await,
             Command::Project(options) => project::run(&options),
+            Command::Swarm(options) => swarm::run(options).await,
         }
     });
     result.unwrap_or_else(|error| failure(&error))

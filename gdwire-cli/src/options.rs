@@ -1,11 +1,12 @@
 //! Options that `connect` and `host` share, and how their values are read.
 
 use crate::url::EnetUrl;
+use alloc::collections::BTreeMap;
 use clap::Args;
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
-use gdwire::session::{RpcMode, TransferMode};
+use gdwire::session::{NodeConfig, RpcConfig, RpcMode, TransferMode};
 
 /// What `connect` and `host` have in common.
 #[derive(Args, Clone, Debug)]
@@ -140,6 +141,21 @@ impl fmt::Debug for Hex {
     }
 }
 
+/// The nodes that `rpcs` declare, by path.
+pub(crate) fn nodes(rpcs: &[RpcOption]) -> BTreeMap<String, NodeConfig> {
+    let mut nodes: BTreeMap<String, NodeConfig> = BTreeMap::new();
+    for rpc in rpcs {
+        let path = rpc.node.as_str();
+        let node = nodes.remove(path).unwrap_or_else(|| NodeConfig::new(path));
+        let method = RpcConfig::new(&rpc.method)
+            .mode(rpc.mode)
+            .transfer(rpc.transfer)
+            .channel(rpc.channel);
+        nodes.insert(path.to_owned(), node.rpc(method));
+    }
+    nodes
+}
+
 /// `bytes` as hexadecimal digits.
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     Hex(bytes.to_vec()).to_string()
@@ -171,7 +187,7 @@ pub(crate) const fn transfer_name(mode: TransferMode) -> &'static str {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

@@ -1,7 +1,9 @@
 //! Where a game is: the `enet://host:port?…` URL of `connect` and `host`.
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::str::FromStr;
+use std::io;
 
 /// A parsed `enet://` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,17 @@ impl FromStr for EnetUrl {
 }
 
 impl EnetUrl {
+    /// The address of the host part.
+    ///
+    /// # Errors
+    /// What the system's resolver says.
+    pub(crate) async fn resolve(&self) -> io::Result<SocketAddr> {
+        tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await?
+            .next()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
+    }
+
     fn set(&mut self, pair: &str) -> Result<(), UrlError> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         match key {

@@ -1,6 +1,9 @@
 //! Both drivers over real loopback sockets.
 #![cfg(all(feature = "blocking", feature = "tokio"))]
 
+extern crate alloc;
+
+use alloc::collections::BTreeSet;
 use core::net::SocketAddr;
 use core::time::Duration;
 use gdwire::drive::{self, blocking, tokio as asynchronous};
@@ -213,4 +216,110 @@ async fn a_client_of_a_closed_port_waits_for_its_timeout_and_does_not_fail() {
         "{event:?}"
     );
     assert!(client.next_event().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_swarm_of_clients_runs_in_one_task_and_ends_when_all_are_over() {
+    let (server, server_main) = server();
+    let mut server =
+        asynchronous::ServerDriver::bind(SocketAddr::from(([127, 0, 0, 1], 0)), server).unwrap();
+    let address = server.local_address().unwrap();
+    let mut swarm = asynchronous::SwarmDriver::new();
+    assert!(swarm.next_event().await.unwrap().is_none());
+    let mut mains = Vec::new();
+    for index in 0..10 {
+        let (client, main) = client();
+        assert_eq!(swarm.connect(address, client).unwrap(), index);
+        mains.push(main);
+    }
+
+    let mut joined = BTreeSet::new();
+    let mut answers = 0;
+    let play = async {
+        loop {
+            tokio::select! {
+                event = server.next_event() => if let Some(Event::Rpc(call)) = event.unwrap() {
+                    let server = server.server_mut();
+                    server.rpc(call.peer, server_main, "echo", &call.arguments).unwrap();
+                },
+                event = swarm.next_event() => match event.unwrap() {
+                    Some((index, Event::Connected { .. })) => {
+                        joined.insert(index);
+                        let client = swarm.client_mut(index).unwrap();
+                        client.rpc(PeerId::SERVER, mains[index], "echo", &[blob()]).unwrap();
+                    }
+                    Some((index, Event::Rpc(call))) => {
+                        assert_eq!(call.arguments, [blob()]);
+                        answers += 1;
+                        swarm.client_mut(index).unwrap().close();
+                    }
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, play)
+        .await
+        .expect("the swarm ends in time");
+    assert_eq!((joined.len(), answers), (10, 10));
+    assert_eq!(swarm.open_clients(), 0);
+    assert!(swarm.client(9).unwrap().is_closed());
+    assert!(swarm.client_mut(10).is_none());
+}
+
+#[tokio::test]
+async fn what_is_not_enet_goes_to_the_handler_and_answers_leave_from_the_same_port() {
+    let (machine, _) = server();
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut server = asynchronous::ServerDriver::bind(local, machine).unwrap();
+    let address = server.local_address().unwrap();
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(8);
+    server.on_foreign_datagram(move |from, datagram| {
+        sender.try_send((from, datagram.to_vec())).unwrap();
+    });
+    let stranger = tokio::net::UdpSocket::bind(local).await.unwrap();
+    stranger.send_to(b"who is there?", address).await.unwrap();
+
+    let exchange = async {
+        let (from, datagram) = tokio::select! {
+            event = server.next_event() => panic!("{event:?}"),
+            foreign = receiver.recv() => foreign.unwrap(),
+        };
+        assert_eq!(datagram, b"who is there?");
+        server.send_foreign_datagram(from, b"me").unwrap();
+        let mut buffer = [0; 16];
+        let (length, from) = stranger.recv_from(&mut buffer).await.unwrap();
+        assert_eq!((&buffer[..length], from), (&b"me"[..], address));
+    };
+    tokio::time::timeout(PATIENCE, exchange)
+        .await
+        .expect("the exchange ends in time");
+    assert_eq!(server.server().enet().stats().foreign, 1);
+}
+
+#[test]
+fn a_blocking_driver_hands_foreign_datagrams_over_too() {
+    let (machine, _) = server();
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut server = blocking::ServerDriver::bind(local, machine).unwrap();
+    let address = server.local_address().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    server.on_foreign_datagram(move |from, datagram| {
+        sender.send((from, datagram.to_vec())).unwrap();
+    });
+    let stranger = std::net::UdpSocket::bind(local).unwrap();
+    stranger.set_read_timeout(Some(PATIENCE)).unwrap();
+    stranger.send_to(b"who is there?", address).unwrap();
+
+    let event = server
+        .next_event_within(Duration::from_millis(200))
+        .unwrap();
+    assert!(event.is_none(), "{event:?}");
+    let (from, datagram) = receiver.try_recv().unwrap();
+    assert_eq!(datagram, b"who is there?");
+    server.send_foreign_datagram(from, b"me").unwrap();
+    let mut buffer = [0; 16];
+    let (length, from) = stranger.recv_from(&mut buffer).unwrap();
+    assert_eq!((&buffer[..length], from), (&b"me"[..], address));
 }

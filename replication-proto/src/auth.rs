@@ -85,7 +85,8 @@ impl Session {
     pub(crate) fn admit_new(&mut self, peer: PeerId, direct: bool) {
         self.announce(peer);
         let admitted = Admitted::new(direct, &self.config);
-        self.peers.insert(peer, State::Admitted(admitted.into()));
+        let slot = self.peers.insert(peer, State::Admitted(admitted.into()));
+        self.replicate_to(slot);
         self.emit(Event::PeerConnected { peer });
     }
 
@@ -94,6 +95,7 @@ impl Session {
         self.announce(peer);
         let admitted = Admitted::new(true, &self.config);
         self.peers.admit(slot, admitted);
+        self.replicate_to(slot);
         self.emit(Event::PeerConnected { peer });
     }
 
@@ -158,6 +160,7 @@ impl Session {
                         self.transmit_reliable(other, left.clone());
                     }
                 }
+                self.free_spawns_of(id);
                 if self.config.role == Role::Client && id.is_server() {
                     self.lose_everything(reason);
                 }
@@ -171,11 +174,13 @@ impl Session {
     fn lose_everything(&mut self, reason: DisconnectReason) {
         let others: Vec<_> = self.peers.ids().collect();
         for peer in others {
+            self.free_spawns_of(peer);
             self.emit(Event::PeerDisconnected { peer, reason });
         }
         self.peers.clear();
         self.timers.clear();
         self.nodes.reset_cache();
+        self.replication.reset_numbers();
         self.outgoing.clear();
     }
 

@@ -3,8 +3,12 @@
 use crate::packet::{Command, ConfirmFormat};
 use crate::peer::PeerId;
 use crate::rate::Rate;
+use crate::replication::Budget;
 use crate::variant;
 use core::time::Duration;
+
+/// The engine's least `max_sync_packet_size`.
+const MIN_SYNC_PACKET: usize = 128;
 
 /// Which part this end plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +56,17 @@ pub enum MismatchPolicy {
     /// Refuse them in both directions.
     #[default]
     Refuse,
+}
+
+/// How the full states of a frame are stamped. Receivers only compare times of one sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way to count")]
+pub enum SyncTime {
+    /// One count for all peers, so that peers who see the same share packets.
+    #[default]
+    Shared,
+    /// One count per peer, from 1, as the engine does.
+    PerPeer,
 }
 
 /// A set of commands.
@@ -107,6 +122,17 @@ pub struct Config {
     pub refuse_unknown_flags: bool,
     /// Whether calls with bytes behind the last argument are refused. Default: no, as the engine.
     pub refuse_surplus_bytes: bool,
+    /// How often the session runs a network frame by itself, from `handle_timeout`, while there is something to
+    /// replicate; `None` leaves that to [`Session::tick`](crate::Session::tick). Default: 60 times a second.
+    pub frame_interval: Option<Duration>,
+    /// How full states are stamped. Default: shared.
+    pub sync_time: SyncTime,
+    /// What a packet of full states may have (`max_sync_packet_size`). Default: 1,350.
+    pub max_sync_packet_bytes: usize,
+    /// What a packet of deltas may have (`max_delta_packet_size`). Default: 65,535.
+    pub max_delta_packet_bytes: usize,
+    /// What replication may send to each peer per frame. Default: no limit.
+    pub budget: Option<Budget>,
     /// What one peer may use.
     pub limits: Limits,
 }
@@ -142,6 +168,11 @@ impl Config {
             mismatch: MismatchPolicy::Refuse,
             refuse_unknown_flags: false,
             refuse_surplus_bytes: false,
+            frame_interval: Some(Duration::from_micros(16_667)),
+            sync_time: SyncTime::Shared,
+            max_sync_packet_bytes: 1350,
+            max_delta_packet_bytes: 65_535,
+            budget: None,
             limits: Limits::hardened(),
         }
     }
@@ -151,6 +182,11 @@ impl Config {
             && !matches!(self.role, Role::Mesh)
         {
             return Err(ConfigError::IdAndRole);
+        }
+        if self.max_sync_packet_bytes < MIN_SYNC_PACKET
+            || self.max_delta_packet_bytes < MIN_SYNC_PACKET
+        {
+            return Err(ConfigError::PacketSize);
         }
         if self.limits.peers == 0 || self.limits.path_bytes == 0 || self.limits.path_names == 0 {
             return Err(ConfigError::ZeroLimit);
@@ -166,6 +202,9 @@ pub enum ConfigError {
     /// A server has number 1, and a client another.
     #[error("the id does not fit the role: a server is 1, a client is not")]
     IdAndRole,
+    /// A size of state packets is below 128 bytes.
+    #[error("a packet of state must have room for 128 bytes")]
+    PacketSize,
     /// A limit that must allow at least one is zero.
     #[error("a limit is zero")]
     ZeroLimit,
@@ -198,6 +237,11 @@ pub struct Limits {
     pub relay_rate: Rate,
     /// Bytes of reliable packets of one peer that wait for that rate; beyond, the peer is disconnected. Hardened: 1 MiB.
     pub relay_backlog_bytes: usize,
+    /// Nodes that one peer may have spawned here at a time; beyond, it is disconnected. Hardened: 65,536.
+    pub spawned_nodes: usize,
+    /// What packets of one peer may cost that wait for the application to answer a custom spawn; beyond, it is
+    /// disconnected. Hardened: 1 MiB.
+    pub held_bytes: usize,
     /// Limits of a decoded value.
     pub variant: variant::Limits,
 }
@@ -217,6 +261,8 @@ impl Limits {
             rpc_rate: Rate::new(500, 1000),
             relay_rate: Rate::new(256 << 10, 1 << 20),
             relay_backlog_bytes: 1 << 20,
+            spawned_nodes: 65_536,
+            held_bytes: 1 << 20,
             variant: variant::Limits::new(),
         }
     }
@@ -235,6 +281,8 @@ impl Limits {
             rpc_rate: Rate::UNLIMITED,
             relay_rate: Rate::UNLIMITED,
             relay_backlog_bytes: usize::MAX,
+            spawned_nodes: usize::MAX,
+            held_bytes: usize::MAX,
             variant: variant::Limits::reference(),
         }
     }

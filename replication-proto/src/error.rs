@@ -72,6 +72,9 @@ pub enum CallError {
     /// This end is a client, and not connected.
     #[error("not connected")]
     NotConnected,
+    /// The one target does not see the node.
+    #[error("peer {0} does not see the node")]
+    NotVisible(PeerId),
     /// The target is this end, and the method is not `call_local`.
     #[error("the method is not called locally")]
     NotLocal,

@@ -95,21 +95,33 @@ pub mod packet;
 mod path_cache;
 mod peer;
 mod rate;
+mod replication;
 mod rpc;
 mod rpc_table;
+mod scene;
 mod session;
 mod stats;
 pub mod variant;
 
 pub use config::{
-    Authentication, Commands, Config, ConfigError, Limits, MismatchPolicy, Relay, Role,
+    Authentication, Commands, Config, ConfigError, Limits, MismatchPolicy, Relay, Role, SyncTime,
 };
 pub use error::{AuthError, CallError, SendError, Verdict};
-pub use event::{AuthFailure, DisconnectReason, Event, RpcCall};
+pub use event::{
+    AuthFailure, DisconnectReason, Event, RpcCall, SpawnSource, Spawned, StateError, StateReceived,
+};
 pub use mismatch::{MethodMismatch, MismatchReport, MismatchSource};
 pub use node::{NodeConfig, NodeError, NodeKey};
 pub use peer::{PeerId, Target, TransferMode};
 pub use rate::Rate;
+pub use replication::{
+    Budget, CallProfile, NodeProfile, PropertyError, PropertyKey, SpawnConfig, SpawnError,
+    SpawnRequest, Traffic, Visibility, VisibilityError,
+};
 pub use rpc_table::{MethodId, RpcConfig, RpcMode, RpcTable, RpcTableError};
+pub use scene::{
+    NonFinite, PropertyConfig, ReplicationMode, Scene, SceneConfig, SceneError, SpawnerConfig,
+    SynchronizerConfig, SynchronizerError,
+};
 pub use session::{Incoming, Outgoing, Session};
 pub use stats::{DropReason, PeerUsage, Stats};

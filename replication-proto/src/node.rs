@@ -4,13 +4,22 @@
 
 use crate::packet::Checksum;
 use crate::peer::{Peer, PeerId};
+use crate::replication::CallTraffic;
 use crate::rpc_table::{RpcConfig, RpcTable, RpcTableError};
+use crate::scene::{
+    Layout, SpawnerConfig, SynchronizerConfig, SynchronizerError, resolve, spawned_authority,
+};
+use crate::variant::Value;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Bound;
+
+/// Scenes that the byte of a SPAWN can name beside the spawn function.
+const MAX_SCENES: usize = 255;
 
 /// Names a node of a session. A key of a removed node stays invalid for ever, also when its path is taken again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,10 +38,27 @@ impl fmt::Display for NodeKey {
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
     path: String,
-    authority: Option<PeerId>,
+    authority: Authority,
     table: Option<RpcTable>,
     node_methods: Vec<RpcConfig>,
     script_methods: Vec<RpcConfig>,
+    part: PartConfig,
+}
+
+/// What a node is beside a holder of methods.
+#[derive(Clone, Debug)]
+enum PartConfig {
+    Plain,
+    Spawner(SpawnerConfig),
+    Synchronizer(SynchronizerConfig),
+}
+
+/// Whose a node is when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    Inherited,
+    Peer(PeerId),
+    Name,
 }
 
 impl NodeConfig {
@@ -43,17 +69,40 @@ impl NodeConfig {
     pub fn new(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
-            authority: None,
+            authority: Authority::Inherited,
             table: None,
             node_methods: Vec::new(),
             script_methods: Vec::new(),
+            part: PartConfig::Plain,
         }
     }
 
     /// Sets its multiplayer authority. Without, it is that of the nearest declared node above, or the server.
     #[must_use]
     pub const fn authority(mut self, peer: PeerId) -> Self {
-        self.authority = Some(peer);
+        self.authority = Authority::Peer(peer);
+        self
+    }
+
+    /// Makes its authority the peer whose number is in the name of the spawned node that it belongs to (outside of
+    /// scenes, in its own name), as games do with `set_multiplayer_authority(name.to_int())`.
+    #[must_use]
+    pub const fn authority_from_name(mut self) -> Self {
+        self.authority = Authority::Name;
+        self
+    }
+
+    /// Makes it a `MultiplayerSpawner`.
+    #[must_use]
+    pub fn spawner(mut self, spawner: SpawnerConfig) -> Self {
+        self.part = PartConfig::Spawner(spawner);
+        self
+    }
+
+    /// Makes it a `MultiplayerSynchronizer`. Its root node must be declared before it.
+    #[must_use]
+    pub fn synchronizer(mut self, synchronizer: SynchronizerConfig) -> Self {
+        self.part = PartConfig::Synchronizer(synchronizer);
         self
     }
 
@@ -77,6 +126,59 @@ impl NodeConfig {
         self.table = Some(table);
         self
     }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Checks everything that does not depend on a session.
+    pub(crate) fn prepare(self) -> Result<Prepared, NodeError> {
+        let methods = match self.table {
+            Some(table) => table,
+            None => RpcTable::new(self.node_methods, self.script_methods)?,
+        };
+        let part = match self.part {
+            PartConfig::Plain => Part::Plain,
+            PartConfig::Spawner(config) if config.scenes.len() > MAX_SCENES => {
+                return Err(NodeError::TooManyScenes);
+            }
+            PartConfig::Spawner(config) => Part::Spawner(Arc::new(config)),
+            PartConfig::Synchronizer(config) => Part::Synchronizer(Arc::new(config.layout()?)),
+        };
+        Ok(Prepared {
+            path: self.path.into(),
+            authority: self.authority,
+            methods,
+            part,
+        })
+    }
+}
+
+/// A checked node that sessions can make many times.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) path: Arc<str>,
+    pub(crate) authority: Authority,
+    pub(crate) methods: RpcTable,
+    pub(crate) part: Part,
+}
+
+impl Prepared {
+    /// Where the root node of a synchronizer is, if it lies in the same scene.
+    pub(crate) fn replication_root(&self) -> Option<String> {
+        match &self.part {
+            Part::Synchronizer(layout) => resolve(&self.path, &layout.root),
+            _ => None,
+        }
+    }
+}
+
+/// A checked part.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Plain,
+    Spawner(Arc<SpawnerConfig>),
+    Synchronizer(Arc<Layout>),
 }
 
 /// Why a node cannot be added or changed.
@@ -92,6 +194,21 @@ pub enum NodeError {
     /// The methods do not make a table.
     #[error(transparent)]
     Methods(#[from] RpcTableError),
+    /// The root node of the synchronizer is not declared, or outside of the multiplayer root.
+    #[error("the root node of the synchronizer is not declared")]
+    NoRoot,
+    /// The node was not spawned here.
+    #[error("the node was not spawned here")]
+    NotSpawned,
+    /// The place where the spawner's nodes appear is outside of the multiplayer root.
+    #[error("the spawn path leaves the multiplayer root")]
+    SpawnPath,
+    /// The properties do not make a synchronizer.
+    #[error(transparent)]
+    Synchronizer(#[from] SynchronizerError),
+    /// A spawner has more than 255 scenes.
+    #[error("more than 255 scenes")]
+    TooManyScenes,
     /// There is no such node (any more).
     #[error("there is no such node")]
     UnknownNode,
@@ -116,6 +233,37 @@ pub(crate) struct Node {
     /// This end's number for it, once it was announced to anybody.
     pub(crate) cache_id: Option<u32>,
     offers: Vec<Offer>,
+    pub(crate) kind: Kind,
+    /// What it has when synchronizers replicate it, or when it was spawned.
+    pub(crate) root: Option<Box<Root>>,
+    /// What its calls cost, once there was one.
+    pub(crate) calls: Option<Box<CallTraffic>>,
+}
+
+/// What a node is beside a holder of methods, by index in the replication's tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[default]
+    Plain,
+    Spawner(u32),
+    Synchronizer(u32),
+}
+
+/// The replicated side of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Root {
+    pub(crate) slots: Vec<PropertySlot>,
+    /// Its synchronizers in the order in which they were added.
+    pub(crate) synchronizers: Vec<u32>,
+    /// Its place among the spawned nodes.
+    pub(crate) spawned: Option<u32>,
+}
+
+/// One property of a node and its value.
+#[derive(Debug)]
+pub(crate) struct PropertySlot {
+    pub(crate) path: Arc<str>,
+    pub(crate) value: Value,
 }
 
 /// What one peer slot was told about a node's number, valid for one stay of a peer in that slot.
@@ -137,6 +285,13 @@ pub(crate) enum OfferState {
     Confirmed,
     /// The peer knows the number, and that its method list is another.
     Mismatched,
+}
+
+impl OfferState {
+    /// Whether the peer knows the number.
+    pub(crate) const fn is_confirmed(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Mismatched)
+    }
 }
 
 impl Node {
@@ -192,30 +347,66 @@ impl Nodes {
         }
     }
 
-    pub(crate) fn add(&mut self, config: NodeConfig) -> Result<NodeKey, NodeError> {
-        if !is_scene_path(&config.path) {
+    /// Adds a node that is only a holder of methods yet.
+    pub(crate) fn insert(
+        &mut self,
+        path: Arc<str>,
+        authority: PeerId,
+        methods: RpcTable,
+    ) -> Result<NodeKey, NodeError> {
+        if !is_scene_path(&path) {
             return Err(NodeError::BadPath);
         }
-        if self.by_path.contains_key(config.path.as_str()) {
+        if self.by_path.contains_key(&path) {
             return Err(NodeError::PathTaken);
         }
-        let methods = match config.table {
-            Some(table) => table,
-            None => RpcTable::new(config.node_methods, config.script_methods)?,
-        };
-        let path: Arc<str> = config.path.into();
         let node = Node {
-            authority: config
-                .authority
-                .unwrap_or_else(|| self.authority_above(&path)),
+            authority,
             path: Arc::clone(&path),
             methods,
             cache_id: None,
             offers: Vec::new(),
+            kind: Kind::Plain,
+            root: None,
+            calls: None,
         };
         let key = self.place(node)?;
         self.by_path.insert(path, key);
         Ok(key)
+    }
+
+    /// Whose a node at `path` is.
+    pub(crate) fn authority_at(&self, path: &str, rule: Authority) -> PeerId {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        match rule {
+            Authority::Peer(peer) => peer,
+            Authority::Name => {
+                spawned_authority(name).unwrap_or_else(|| self.authority_above(path))
+            }
+            Authority::Inherited => self.authority_above(path),
+        }
+    }
+
+    /// Whether a node, or one below it, is declared at `path`.
+    pub(crate) fn is_taken(&self, path: &str) -> bool {
+        self.by_path.contains_key(path) || !self.below(path).is_empty()
+    }
+
+    /// The nearest declared node above `path`, the root excluded, for which `find` finds something.
+    pub(crate) fn nearest_above<T>(
+        &self,
+        path: &str,
+        find: impl Fn(&Node) -> Option<T>,
+    ) -> Option<T> {
+        let mut rest = path;
+        while let Some((above, _)) = rest.rsplit_once('/') {
+            let node = self.find(above).and_then(|key| self.get(key));
+            if let Some(found) = node.and_then(&find) {
+                return Some(found);
+            }
+            rest = above;
+        }
+        None
     }
 
     fn place(&mut self, node: Node) -> Result<NodeKey, NodeError> {
@@ -239,15 +430,9 @@ impl Nodes {
 
     /// Authority of the nearest declared node above `path`.
     fn authority_above(&self, path: &str) -> PeerId {
-        let mut rest = path;
-        while let Some((above, _)) = rest.rsplit_once('/') {
-            if let Some(node) = self.find(above).and_then(|key| self.get(key)) {
-                return node.authority;
-            }
-            rest = above;
-        }
-        let root = self.find(".").and_then(|key| self.get(key));
-        root.map_or(PeerId::SERVER, |root| root.authority)
+        self.nearest_above(path, |node| Some(node.authority))
+            .or_else(|| Some(self.get(self.find(".")?)?.authority))
+            .unwrap_or(PeerId::SERVER)
     }
 
     pub(crate) fn remove(&mut self, key: NodeKey) -> Option<Node> {
@@ -291,22 +476,11 @@ impl Nodes {
         }
     }
 
-    pub(crate) fn set_authority(&mut self, key: NodeKey, peer: PeerId) -> Result<(), NodeError> {
-        let node = self.get_mut(key).ok_or(NodeError::UnknownNode)?;
-        node.authority = peer;
-        let path = Arc::clone(&node.path);
-        for key in self.below(&path) {
-            if let Some(node) = self.get_mut(key) {
-                node.authority = peer;
-            }
-        }
-        Ok(())
-    }
-
     /// The declared nodes below the one at `path`.
     pub(crate) fn below(&self, path: &str) -> Vec<NodeKey> {
         if path == "." {
-            return self.by_path.values().copied().collect();
+            let others = self.by_path.iter().filter(|(path, _)| &***path != ".");
+            return others.map(|(_, key)| *key).collect();
         }
         let from = Bound::Excluded(path);
         self.by_path
@@ -366,6 +540,14 @@ mod tests {
         PeerId::new(id).unwrap()
     }
 
+    impl Nodes {
+        fn add(&mut self, config: NodeConfig) -> Result<NodeKey, NodeError> {
+            let node = config.prepare()?;
+            let authority = self.authority_at(&node.path, node.authority);
+            self.insert(node.path, authority, node.methods)
+        }
+    }
+
     #[test]
     fn only_paths_below_the_root_are_scene_paths() {
         for path in [".", "Main", "Main/Player", "N/Ünï", "@Node@2"] {
@@ -395,17 +577,14 @@ mod tests {
     }
 
     #[test]
-    fn authority_is_inherited_when_added_and_set_with_all_below() {
+    fn authority_is_inherited_when_added() {
         let mut nodes = Nodes::new();
-        let top = nodes
+        nodes
             .add(NodeConfig::new("Players/7").authority(peer(7)))
             .unwrap();
         let below = nodes.add(NodeConfig::new("Players/7/Gun/Sight")).unwrap();
         let beside = nodes.add(NodeConfig::new("Players/70")).unwrap();
         assert_eq!(nodes.get(below).unwrap().authority, peer(7));
-        assert_eq!(nodes.get(beside).unwrap().authority, PeerId::SERVER);
-        nodes.set_authority(top, peer(9)).unwrap();
-        assert_eq!(nodes.get(below).unwrap().authority, peer(9));
         assert_eq!(nodes.get(beside).unwrap().authority, PeerId::SERVER);
     }
 

@@ -37,11 +37,6 @@ struct Entry {
 }
 
 impl Received {
-    /// The path of a number.
-    pub(crate) fn path(&self, id: u32) -> Option<&Arc<str>> {
-        Some(&self.entries.get(&id)?.path)
-    }
-
     /// Whether the peer's method list for a node is known to differ.
     pub(crate) fn is_mismatched(&self, node: NodeKey) -> bool {
         self.mismatched.contains(&node)
@@ -188,6 +183,7 @@ impl Session {
             OfferState::Confirmed | OfferState::Mismatched => Ok(()),
             OfferState::Offered if packet.valid => {
                 node.set_offer(arrival.slot.0, peer, OfferState::Confirmed);
+                self.on_path_confirmed(arrival.slot, key);
                 Ok(())
             }
             OfferState::Offered => {
@@ -199,6 +195,7 @@ impl Session {
                 let path = Arc::clone(&node.path);
                 let checksum = self.announced_checksum(arrival.from, &path);
                 self.emit_mismatch(arrival.from, key, MismatchSource::Reported(checksum));
+                self.on_path_confirmed(arrival.slot, key);
                 Ok(())
             }
         }

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::forward::Forwarding;
 use crate::packet::ConfirmFormat;
 use crate::path_cache::Received;
+use crate::replication::PeerReplication;
 use crate::rpc::Calls;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -178,6 +179,7 @@ pub(crate) struct Admitted {
     pub(crate) received: Received,
     pub(crate) calls: Calls,
     pub(crate) forwarding: Forwarding,
+    pub(crate) replication: PeerReplication,
 }
 
 impl Admitted {
@@ -188,6 +190,7 @@ impl Admitted {
             received: Received::default(),
             calls: Calls::new(config.limits.rpc_rate),
             forwarding: Forwarding::new(&config.limits),
+            replication: PeerReplication::default(),
         }
     }
 }
@@ -293,6 +296,15 @@ impl Peers {
             State::Admitted(admitted) => Some(admitted),
             State::Pending(_) => None,
         }
+    }
+
+    /// All admitted peers, to change them.
+    pub(crate) fn admitted_mut(&mut self) -> impl Iterator<Item = &mut Admitted> {
+        let peers = self.slots.iter_mut().flatten();
+        peers.filter_map(|peer| match &mut peer.state {
+            State::Admitted(admitted) => Some(&mut **admitted),
+            State::Pending(_) => None,
+        })
     }
 
     pub(crate) fn is_admitted(&self, id: PeerId) -> bool {

@@ -67,6 +67,10 @@ impl Session {
         self.stats.surplus_bytes = self.stats.surplus_bytes.saturating_add(surplus as u64);
         self.stats.calls_in = self.stats.calls_in.saturating_add(1);
         self.emit(Event::Rpc(call));
+        if let Some(node) = self.nodes.get_mut(key) {
+            let calls = node.calls.get_or_insert_default();
+            calls.of(packet.method).count_in(arrival.packet.len());
+        }
         Ok(())
     }
 
@@ -211,6 +215,12 @@ impl Session {
                 peer.is_some_and(|peer| target.includes(peer.id))
             })),
         }
+        receivers.retain(|&slot| self.is_call_visible(slot, node));
+        if let Target::Peer(peer) = target
+            && receivers.is_empty()
+        {
+            return Err(CallError::NotVisible(peer));
+        }
         receivers.retain(|&slot| self.may_call(slot, node));
         if receivers.is_empty() && matches!(target, Target::Peer(_)) {
             return Err(CallError::MethodMismatch);
@@ -268,6 +278,11 @@ impl Session {
                 by_path.get_or_insert_with(|| encode_call(reference, method, body))
             };
             let (to, packet) = (peer.id, packet.clone());
+            let head = self.relay_head(Target::Peer(to));
+            if let Some(node) = self.nodes.get_mut(key) {
+                let calls = node.calls.get_or_insert_default();
+                calls.of(method.value()).count_out(packet.len() + head);
+            }
             self.send_command(Target::Peer(to), route, packet);
             self.stats.calls_out = self.stats.calls_out.saturating_add(1);
         }

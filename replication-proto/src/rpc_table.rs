@@ -180,7 +180,7 @@ impl RpcConfig {
 }
 
 /// Whether a value of one type may stand for another.
-fn converts(from: ValueType, to: ValueType) -> bool {
+pub(crate) fn converts(from: ValueType, to: ValueType) -> bool {
     from == to
         || matches!(
             (from, to),

@@ -13,10 +13,10 @@
 use crate::config::{Config, ConfigError, Relay, Role};
 use crate::error::{Refusal, SendError, Verdict, drop, reject};
 use crate::event::{DisconnectReason, Event};
-use crate::node::{NodeConfig, NodeError, NodeKey, Nodes};
-use crate::packet::{self, Command, ConfirmFormat, Despawn, Spawn, Sync, Sys};
+use crate::node::Nodes;
+use crate::packet::{self, Command, ConfirmFormat, Sys};
 use crate::peer::{PeerId, Peers, Slot, State, Target, TransferMode};
-use crate::rpc_table::RpcTable;
+use crate::replication::Replication;
 use crate::stats::{DropReason, PeerUsage, Stats};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -83,6 +83,7 @@ pub struct Session {
     pub(crate) disconnects: VecDeque<PeerId>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: Stats,
+    pub(crate) replication: Replication,
     /// Receivers of the call being sent; kept for its memory.
     pub(crate) receivers: Vec<Slot>,
     /// Arguments of the call being sent; kept for its memory.
@@ -105,6 +106,7 @@ impl Session {
             disconnects: VecDeque::new(),
             events: VecDeque::new(),
             stats: Stats::new(),
+            replication: Replication::new(),
             receivers: Vec::new(),
             scratch: Vec::new(),
         })
@@ -122,10 +124,15 @@ impl Session {
     /// Counts a refusal.
     pub(crate) fn judge(&mut self, result: Result<(), Refusal>) -> Verdict {
         let verdict = result.err().unwrap_or(Verdict::Accepted);
+        self.count_refusal(verdict);
+        verdict
+    }
+
+    /// Counts the refusal of a packet or of a part of one.
+    pub(crate) fn count_refusal(&mut self, verdict: Verdict) {
         if let Some(reason) = verdict.reason() {
             self.stats.count_drop(reason);
         }
-        verdict
     }
 
     fn on_packet(&mut self, now: Instant, incoming: Incoming) -> Result<(), Refusal> {
@@ -163,14 +170,17 @@ impl Session {
             return drop(DropReason::Truncated);
         };
         self.check_flags(first)?;
+        let Some(arrival) = self.hold(arrival)? else {
+            return Ok(());
+        };
         match Command::of(first) {
             Command::RemoteCall => self.on_remote_call(&arrival),
             Command::SimplifyPath => self.on_simplify_path(&arrival),
             Command::ConfirmPath => self.on_confirm_path(&arrival),
             Command::Raw => self.on_raw(arrival),
             Command::Spawn => self.on_spawn(&arrival),
-            Command::Despawn => on_despawn(&arrival),
-            Command::Sync => on_sync(&arrival),
+            Command::Despawn => self.on_despawn(&arrival),
+            Command::Sync => self.on_sync(&arrival),
             Command::Sys => reject(DropReason::NestedSys),
         }
     }
@@ -242,21 +252,10 @@ impl Session {
         Ok(())
     }
 
-    /// The nodes of this session are no spawners, so no announced path is one.
-    fn on_spawn(&self, arrival: &Arrival) -> Result<(), Refusal> {
-        let spawn = Spawn::decode(&arrival.packet)?;
-        let known = self
-            .peers
-            .admitted_at(arrival.slot)
-            .is_some_and(|peer| peer.received.path(spawn.spawner).is_some());
-        if known {
-            return reject(DropReason::WrongKind);
-        }
-        drop(DropReason::UnknownNode)
-    }
-
-    /// Expires what is due: authentications that took too long, relayed packets that waited for their rate.
+    /// Does what is due: ends authentications that took too long, passes on relayed packets that waited for their rate,
+    /// runs a network frame.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.run_due_frame(now);
         while let Some(&(deadline, peer)) = self.timers.first() {
             if deadline > now {
                 return;
@@ -273,7 +272,8 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().map(|(deadline, _)| *deadline)
+        let timer = self.timers.first().map(|(deadline, _)| *deadline);
+        timer.into_iter().chain(self.next_frame()).min()
     }
 
     /// The next packet to send.
@@ -319,63 +319,6 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a node, which peers can then name.
-    ///
-    /// # Errors
-    /// [`NodeError`]: the path is not allowed or taken, or the methods are not a table.
-    pub fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError> {
-        self.nodes.add(node)
-    }
-
-    /// Removes a node. Its number is retired; the same path added again is another node with another number.
-    ///
-    /// # Errors
-    /// [`NodeError::UnknownNode`].
-    pub fn remove_node(&mut self, node: NodeKey) -> Result<(), NodeError> {
-        match self.nodes.remove(node) {
-            Some(_) => Ok(()),
-            None => Err(NodeError::UnknownNode),
-        }
-    }
-
-    /// Sets the multiplayer authority of a node and all nodes below it (`set_multiplayer_authority`). Local: every
-    /// end sets its own.
-    ///
-    /// # Errors
-    /// [`NodeError::UnknownNode`].
-    pub fn set_authority(&mut self, node: NodeKey, peer: PeerId) -> Result<(), NodeError> {
-        self.nodes.set_authority(node, peer)
-    }
-
-    /// The node at this path.
-    #[must_use]
-    pub fn node(&self, path: &str) -> Option<NodeKey> {
-        self.nodes.find(path)
-    }
-
-    /// All nodes, by path.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeKey> {
-        self.nodes.iter().map(|(key, _)| key)
-    }
-
-    /// The path of a node.
-    #[must_use]
-    pub fn node_path(&self, node: NodeKey) -> Option<&str> {
-        Some(&self.nodes.get(node)?.path)
-    }
-
-    /// The multiplayer authority of a node.
-    #[must_use]
-    pub fn authority(&self, node: NodeKey) -> Option<PeerId> {
-        Some(self.nodes.get(node)?.authority)
-    }
-
-    /// The methods of a node.
-    #[must_use]
-    pub fn rpc_table(&self, node: NodeKey) -> Option<&RpcTable> {
-        Some(&self.nodes.get(node)?.methods)
-    }
-
     /// Sets which form of CONFIRM_PATH an admitted peer speaks. Unknown peers are ignored.
     pub fn set_confirm_format(&mut self, peer: PeerId, format: ConfirmFormat) {
         if let Some(slot) = self.peers.slot(peer)
@@ -419,6 +362,8 @@ impl Session {
     pub fn peer_usage(&self, peer: PeerId) -> Option<PeerUsage> {
         let admitted = self.peers.admitted_at(self.peers.slot(peer)?)?;
         Some(PeerUsage {
+            spawned_nodes: admitted.replication.nodes.len(),
+            held_bytes: self.held_bytes(self.peers.slot(peer)?),
             cached_paths: admitted.received.len(),
             cached_path_bytes: admitted.received.text_bytes(),
             waiting_packets: admitted.forwarding.waiting_packets(),
@@ -483,34 +428,14 @@ impl Session {
         }
     }
 
+    /// Bytes that the relay puts in front of a packet for `target`.
+    pub(crate) fn relay_head(&self, target: Target) -> usize {
+        if self.needs_relay(target) { 6 } else { 0 }
+    }
+
     fn needs_relay(&self, target: Target) -> bool {
         self.config.role == Role::Client
             && self.config.relay == Relay::Enabled
             && target != Target::Peer(PeerId::SERVER)
     }
-}
-
-/// Nothing was spawned here, so there is nothing to free.
-fn on_despawn(arrival: &Arrival) -> Result<(), Refusal> {
-    Despawn::decode(&arrival.packet)?;
-    reject(DropReason::UnknownId)
-}
-
-/// The nodes of this session are no synchronizers, so each entry is skipped.
-fn on_sync(arrival: &Arrival) -> Result<(), Refusal> {
-    let packet = &arrival.packet;
-    // The engine wants 11 bytes of both forms.
-    if packet.len() < 11 {
-        return reject(DropReason::Truncated);
-    }
-    if packet::Delta::is_delta(packet.first().copied().unwrap_or_default()) {
-        for entry in packet::Delta::decode(packet)?.entries {
-            entry?;
-        }
-    } else {
-        for entry in Sync::decode(packet)?.entries {
-            entry?;
-        }
-    }
-    drop(DropReason::UnknownId)
 }

@@ -35,6 +35,8 @@ drop_reasons! {
     BadChecksum: "the checksum is malformed",
     /// A path cache id is 0 or has bit 31 set.
     BadId: "the path cache id is out of range",
+    /// The mask of a delta is empty or names properties that there are not.
+    BadIndex: "the mask names properties that there are not",
     /// A length reaches beyond the packet.
     BadLength: "a length reaches beyond the packet",
     /// The name of a node is not allowed.
@@ -49,14 +51,20 @@ drop_reasons! {
     BadValue: "a value is malformed",
     /// The path cache id is in use.
     DuplicateId: "the id is in use",
+    /// There is a node of that name already.
+    DuplicateName: "the name is taken",
     /// A confirmed id belonged to a node that has left; an ordinary case.
     FreedNode: "the node has left",
+    /// The sender's spawn waits for the application, and this cannot wait with it.
+    Held: "the packet cannot wait for the application",
     /// The method lists of that node differ, so the numbers of methods mean different things.
     MethodMismatch: "the method lists differ",
     /// A SYS packet inside a relay envelope.
     NestedSys: "a SYS packet is nested",
     /// The sender is not admitted yet.
     NotAuthenticated: "the peer is not authenticated",
+    /// A value holds a NaN or an infinity where that is refused.
+    NonFinite: "a value is not finite",
     /// A value holds an object.
     ObjectNotAllowed: "objects are not allowed",
     /// The table of cached paths of this peer is full.
@@ -71,6 +79,16 @@ drop_reasons! {
     RelayFiltered: "this kind of packet is not relayed",
     /// The sender calls more often than its rate.
     RpcBudget: "the call budget is spent",
+    /// The nodes of the scene do not fit into the tree at that place.
+    SceneMismatch: "the scene does not fit there",
+    /// The limit of the spawner or of the peer is reached.
+    SpawnLimit: "there are too many spawned nodes",
+    /// The application refused a custom spawn.
+    SpawnRefused: "the spawn was refused",
+    /// A state that is older than one already seen.
+    Stale: "the state is too old",
+    /// A spawn lists more synchronizers than the scene has for its sender.
+    SyncCount: "there are more synchronizer ids than synchronizers",
     /// A path or a name exceeds its limit.
     TooLong: "the text is too long",
     /// Bytes follow where the packet should end.
@@ -93,8 +111,12 @@ drop_reasons! {
     UnknownNode: "the node is unknown",
     /// The peer is not known here.
     UnknownPeer: "the peer is unknown",
-    /// The node is not a spawner.
+    /// The spawner lists no such scene, or it was not added here.
+    UnknownScene: "the scene is unknown",
+    /// The node is not a spawner, or not a synchronizer.
     WrongKind: "the node is of another kind",
+    /// A value has another type than the property.
+    WrongType: "the property has another type",
 }
 
 impl From<PacketErrorKind> for DropReason {
@@ -133,7 +155,25 @@ pub struct Stats {
     pub forwarded_packets: u64,
     /// Their bytes.
     pub forwarded_bytes: u64,
-    /// Surplus bytes behind the arguments of calls that were made nevertheless.
+    /// Nodes that peers spawned here.
+    pub spawns_in: u64,
+    /// SPAWN packets sent, one per receiver.
+    pub spawns_out: u64,
+    /// Nodes that were freed because a peer despawned them or left.
+    pub despawns_in: u64,
+    /// DESPAWN packets sent, one per receiver.
+    pub despawns_out: u64,
+    /// Entries of full and delta states applied.
+    pub states_in: u64,
+    /// Packets of state sent, one per receiver.
+    pub syncs_out: u64,
+    /// Entries that a budget put off, counted in each frame.
+    pub put_off: u64,
+    /// Entries that could not be sent, because they are too large or too deep, counted in each attempt.
+    pub unsendable: u64,
+    /// Received entries with values that are not finite.
+    pub non_finite: u64,
+    /// Surplus bytes behind the arguments of calls that were made nevertheless, and behind state.
     pub surplus_bytes: u64,
     dropped: [u64; DropReason::ALL.len()],
 }
@@ -149,6 +189,15 @@ impl Stats {
             calls_out: 0,
             forwarded_packets: 0,
             forwarded_bytes: 0,
+            spawns_in: 0,
+            spawns_out: 0,
+            despawns_in: 0,
+            despawns_out: 0,
+            states_in: 0,
+            syncs_out: 0,
+            put_off: 0,
+            unsendable: 0,
+            non_finite: 0,
             surplus_bytes: 0,
             dropped: [0; DropReason::ALL.len()],
         }
@@ -186,6 +235,10 @@ pub struct PeerUsage {
     pub cached_paths: usize,
     /// Bytes of their text.
     pub cached_path_bytes: usize,
+    /// Nodes that it spawned here.
+    pub spawned_nodes: usize,
+    /// What its packets cost that wait for the application to answer a custom spawn: their bytes, and 64 for each.
+    pub held_bytes: usize,
     /// Relayed packets of it that wait for its rate.
     pub waiting_packets: usize,
     /// What those cost: their bytes, 64 for each packet and 16 for each receiver.

@@ -3,25 +3,27 @@
 mod command;
 mod event;
 mod input;
-mod value;
+mod quiet;
+pub(crate) mod value;
 
-use crate::options::{Hex, SessionOptions, to_hex};
+use crate::options::{self, Hex, SessionOptions, to_hex};
 use alloc::collections::BTreeMap;
 use command::{Command, CommandError};
 use core::time::Duration;
 use event::Line;
 use gdwire::session::{
     AuthError, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError, NodeKey, PeerId,
-    RpcConfig, SendError, Target, TransferMode,
+    SendError, Target, TransferMode,
 };
 use gdwire::variant::Value;
-use gdwire::{DisconnectReason, Event, PeerStats};
+use gdwire::{DisconnectReason, Event, PeerStats, RefusalReason};
+use quiet::Quiet;
 use std::io;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-pub(crate) use event::{error, listening};
+pub(crate) use event::{error, listening, reason_name};
 
 /// How long a session that ends may still talk to its peers.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -67,6 +69,7 @@ struct Session<E> {
     /// What pending peers sent last to authenticate.
     credentials: BTreeMap<PeerId, String>,
     explanations: u32,
+    quiet: Quiet,
 }
 
 /// Why a session ended.
@@ -87,6 +90,7 @@ pub(crate) async fn run(endpoint: impl Endpoint, options: SessionOptions) -> io:
         token: options.auth.clone(),
         credentials: BTreeMap::new(),
         explanations: 0,
+        quiet: Quiet::default(),
     };
     session.declare(&options)?;
     let end = session.until_end(&options).await?;
@@ -94,11 +98,11 @@ pub(crate) async fn run(endpoint: impl Endpoint, options: SessionOptions) -> io:
     let (reason, code) = match end {
         End::Wanted(why) => (why, ExitCode::SUCCESS),
         End::Over(reason @ (DisconnectReason::Remote | DisconnectReason::Local)) => {
-            (event::reason_name(reason), ExitCode::SUCCESS)
+            (reason_name(reason), ExitCode::SUCCESS)
         }
-        End::Over(reason) => (event::reason_name(reason), ExitCode::FAILURE),
+        End::Over(reason) => (reason_name(reason), ExitCode::FAILURE),
         End::Failed(DisconnectReason::Remote) => ("refused", ExitCode::FAILURE),
-        End::Failed(reason) => (event::reason_name(reason), ExitCode::FAILURE),
+        End::Failed(reason) => (reason_name(reason), ExitCode::FAILURE),
     };
     Line::new("disconnected").with("reason", reason).write()?;
     Ok(code)
@@ -107,25 +111,14 @@ pub(crate) async fn run(endpoint: impl Endpoint, options: SessionOptions) -> io:
 impl<E: Endpoint> Session<E> {
     /// Adds the nodes of `--rpc`.
     fn declare(&mut self, options: &SessionOptions) -> io::Result<()> {
-        let mut nodes: BTreeMap<&str, NodeConfig> = BTreeMap::new();
-        for rpc in &options.rpcs {
-            let node = nodes
-                .remove(rpc.node.as_str())
-                .unwrap_or_else(|| NodeConfig::new(rpc.node.as_str()));
-            let method = RpcConfig::new(&rpc.method)
-                .mode(rpc.mode)
-                .transfer(rpc.transfer)
-                .channel(rpc.channel);
-            nodes.insert(&rpc.node, node.rpc(method));
-        }
-        for (path, node) in nodes {
+        for (path, node) in options::nodes(&options.rpcs) {
             let key = self.endpoint.add_node(node).map_err(|error| {
                 io::Error::new(
                     io::ErrorKind::InvalidInput,
                     format!("--rpc {path}: {error}"),
                 )
             })?;
-            self.nodes.insert(path.to_owned(), key);
+            self.nodes.insert(path, key);
         }
         Ok(())
     }
@@ -187,7 +180,7 @@ impl<E: Endpoint> Session<E> {
             Event::ConnectionFailed { reason } => {
                 let word = match reason {
                     DisconnectReason::Remote => "refused",
-                    other => event::reason_name(other),
+                    other => reason_name(other),
                 };
                 Line::new("connection_failed")
                     .with("reason", word)
@@ -201,7 +194,7 @@ impl<E: Endpoint> Session<E> {
             }
             Event::PeerDisconnected { peer, reason } => Line::new("peer_disconnected")
                 .peer(peer)
-                .with("reason", event::reason_name(reason))
+                .with("reason", reason_name(reason))
                 .write()?,
             Event::Rpc(call) => event::rpc(&call).write()?,
             Event::Packet {
@@ -229,11 +222,22 @@ impl<E: Endpoint> Session<E> {
                 address,
                 data,
                 reason,
-            } => error("refused", format!("{address} as {data}: {reason}"))
-                .with("peer", data)
-                .write(),
+            } => {
+                let Some(unsaid) = self.quiet.admit(refusal_name(reason), Instant::now()) else {
+                    return Ok(());
+                };
+                let message = format!("{address} as {data}: {reason}");
+                error("refused", quiet::with_unsaid(message, unsaid))
+                    .with("peer", data)
+                    .write()
+            }
             Event::SendFailed { peer, error: why } => {
-                error("send", why.to_string()).peer(peer).write()
+                let Some(unsaid) = self.quiet.admit("send", Instant::now()) else {
+                    return Ok(());
+                };
+                error("send", quiet::with_unsaid(why.to_string(), unsaid))
+                    .peer(peer)
+                    .write()
             }
             _ => Ok(()),
         }
@@ -346,6 +350,15 @@ impl<E: Endpoint> Session<E> {
             Command::Quit => return Ok(true),
         }
         Ok(false)
+    }
+}
+
+/// The cause of a refusal, for the limit of lines.
+const fn refusal_name(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::IllegalId => "refused: illegal id",
+        RefusalReason::TakenId => "refused: taken id",
+        _ => "refused: closed",
     }
 }
 

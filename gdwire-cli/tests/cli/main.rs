@@ -3,3 +3,4 @@
 mod common;
 mod demo;
 mod ndjson;
+mod swarm;

@@ -1,7 +1,7 @@
 //! The driver for one thread without a runtime: [`ServerDriver`] and [`ClientDriver`].
 
 use super::udp::{self, Batches, Sent};
-use super::{Clock, DATAGRAMS_PER_TURN, Machine};
+use super::{Clock, DATAGRAMS_PER_TURN, Foreign, Machine};
 use crate::peers::{Client, ConnectError, Event, Server};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -46,6 +46,28 @@ impl ServerDriver {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.0.clock.now()
+    }
+
+    /// Sets who gets the datagrams that cannot be ENet for this server; they are dropped without.
+    ///
+    /// The handler runs inside `next_event`, so it should only note what came.
+    pub fn on_foreign_datagram(
+        &mut self,
+        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
+    ) {
+        self.0.foreign = Foreign(Some(Box::new(handler)));
+    }
+
+    /// Sends a datagram that is not the server's own from its port, at once.
+    ///
+    /// # Errors
+    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
+    pub fn send_foreign_datagram(
+        &self,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> io::Result<()> {
+        self.0.send_one(destination, datagram)
     }
 
     /// The server, to look at.
@@ -119,6 +141,28 @@ impl ClientDriver {
         self.0.clock.now()
     }
 
+    /// Sets who gets the datagrams that cannot be ENet for this client; they are dropped without.
+    ///
+    /// The handler runs inside `next_event`, so it should only note what came.
+    pub fn on_foreign_datagram(
+        &mut self,
+        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
+    ) {
+        self.0.foreign = Foreign(Some(Box::new(handler)));
+    }
+
+    /// Sends a datagram that is not the client's own from its port, at once.
+    ///
+    /// # Errors
+    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
+    pub fn send_foreign_datagram(
+        &self,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> io::Result<()> {
+        self.0.send_one(destination, datagram)
+    }
+
     /// The client, to look at.
     #[must_use]
     pub const fn client(&self) -> &Client {
@@ -153,6 +197,7 @@ struct Driver<M> {
     socket: UdpSocket,
     batches: Batches,
     clock: Clock,
+    foreign: Foreign,
 }
 
 impl<M: Machine> Driver<M> {
@@ -165,6 +210,7 @@ impl<M: Machine> Driver<M> {
             socket,
             batches,
             clock,
+            foreign: Foreign::default(),
         })
     }
 
@@ -204,6 +250,10 @@ impl<M: Machine> Driver<M> {
         )
     }
 
+    fn send_one(&self, destination: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        self.batches.send_one(&self.socket, destination, datagram)
+    }
+
     /// Blocks until a datagram is there, the machine's deadline, or `until`; tells whether one may be there.
     fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
         let deadline = match (self.machine.poll_timeout(), until) {
@@ -239,12 +289,15 @@ impl<M: Machine> Driver<M> {
             socket,
             batches,
             clock,
+            foreign,
         } = self;
         let mut count = 0;
         while count < DATAGRAMS_PER_TURN {
             let now = clock.now();
             let received = batches.receive(&*socket, |from, data| {
-                machine.handle_datagram(now, from, data);
+                if !machine.handle_datagram(now, from, data) {
+                    foreign.offer(from, data);
+                }
             });
             match received {
                 Ok(more) => count += more.max(1),

@@ -6,6 +6,9 @@
 //! Commands go to the machine in between (`server_mut`, `client_mut`); what they queued is sent by the next call of
 //! `next_event`, so call that soon and often.
 //!
+//! A port may carry more than ENet: punch handshakes, STUN. `on_foreign_datagram` of a driver sets who gets what the
+//! machine does not take, and `send_foreign_datagram` sends from the same port.
+//!
 //! Write your own driver from the five doors of the machine where these two do not fit; [`Clock`] and [`seed`] are all
 //! that a machine needs from the system beside the socket.
 
@@ -17,8 +20,9 @@ pub mod tokio;
 mod udp;
 
 use crate::peers::{Client, Event, Server};
+use core::fmt;
 use core::net::SocketAddr;
-use proto_core::{Instant, Transmit};
+use proto_core::{Handled, Instant, Transmit};
 use std::io;
 
 pub use clock::Clock;
@@ -36,12 +40,38 @@ pub fn seed() -> io::Result<[u8; 32]> {
     Ok(seed)
 }
 
+/// Takes a datagram and where it came from.
+type ForeignHandler = dyn FnMut(SocketAddr, &[u8]) + Send + Sync;
+
+/// Who gets the datagrams that are not the machine's; nobody by default.
+#[derive(Default)]
+struct Foreign(Option<Box<ForeignHandler>>);
+
+impl Foreign {
+    fn offer(&mut self, from: SocketAddr, datagram: &[u8]) {
+        if let Some(handler) = &mut self.0 {
+            handler(from, datagram);
+        }
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Foreign(set)"
+        } else {
+            "Foreign(unset)"
+        })
+    }
+}
+
 /// What the drivers need of a machine.
 trait Machine {
     /// The longest datagram that it writes.
     const BUFFER: usize;
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]);
+    /// Takes in a datagram; tells whether it may be this machine's.
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) -> bool;
     fn handle_timeout(&mut self, now: Instant);
     fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit>;
     fn poll_timeout(&self) -> Option<Instant>;
@@ -54,9 +84,12 @@ macro_rules! machine {
         impl Machine for $machine {
             const BUFFER: usize = Self::BUFFER;
 
-            fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) {
-                // The machine counts what it drops; a foreign datagram has nobody else to go to here.
-                let _ = Self::handle_datagram(self, now, from, data);
+            fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) -> bool {
+                // The machine counts what it drops.
+                !matches!(
+                    Self::handle_datagram(self, now, from, data),
+                    Handled::NotMine
+                )
             }
 
             fn handle_timeout(&mut self, now: Instant) {

@@ -31,6 +31,14 @@ pub struct Spawn<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SynchronizerIds<'a>(&'a [[u8; 4]]);
 
+impl<'a> SynchronizerIds<'a> {
+    /// The list of these numbers, each encoded.
+    #[must_use]
+    pub const fn of(ids: &'a [[u8; 4]]) -> Self {
+        Self(ids)
+    }
+}
+
 impl SynchronizerIds<'_> {
     /// How many.
     #[must_use]

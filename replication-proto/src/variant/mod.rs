@@ -32,6 +32,7 @@ pub use dictionary::Dictionary;
 pub use element::ElementType;
 pub use encode::encode;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, WrongType};
+pub(crate) use key::is_same;
 pub use kind::ValueType;
 pub use limits::Limits;
 pub use math::{

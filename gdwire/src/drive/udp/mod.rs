@@ -20,10 +20,22 @@ pub(super) use bind::{bind, unspecified_for};
 /// The batching side of a UDP socket; the socket itself is lent to each call.
 #[derive(Debug)]
 pub(super) struct Batches {
+    port: Port,
+    buffers: Buffers,
+}
+
+/// What is particular to one socket.
+#[derive(Debug)]
+pub(super) struct Port {
     state: UdpSocketState,
+    is_ipv6: bool,
+}
+
+/// Room for the datagrams of one system call in each direction; sockets that take turns may share it.
+#[derive(Debug)]
+pub(super) struct Buffers {
     inbox: Inbox,
     outbox: Outbox,
-    is_ipv6: bool,
 }
 
 /// How far [`Batches::send`] came.
@@ -39,15 +51,9 @@ pub(super) enum Sent {
 impl Batches {
     /// Prepares a bound socket for batches; it becomes non-blocking. `buffer_bytes` is the longest datagram to send.
     pub(super) fn new(socket: &UdpSocket, buffer_bytes: usize) -> io::Result<Self> {
-        let is_ipv6 = socket.local_addr()?.is_ipv6();
-        let state = UdpSocketState::new(socket.into())?;
-        bind::allow_fragments(socket, is_ipv6);
-        Ok(Self {
-            inbox: Inbox::new(state.gro_segments()),
-            outbox: Outbox::new(buffer_bytes),
-            is_ipv6,
-            state,
-        })
+        let port = Port::new(socket)?;
+        let buffers = Buffers::new(&port, buffer_bytes);
+        Ok(Self { port, buffers })
     }
 
     /// Receives what one system call gives and hands each datagram to `each`; returns how many there were.
@@ -62,10 +68,7 @@ impl Batches {
     where
         for<'a> UdpSockRef<'a>: From<&'a S>,
     {
-        match self.inbox.receive(&self.state, socket.into(), each) {
-            Err(error) if is_notice(&error) => Ok(0),
-            result => result,
-        }
+        self.buffers.receive(&self.port, socket, each)
     }
 
     /// Sends what `poll` gives until it has no more or the socket is full; `attempt` runs each system call.
@@ -75,33 +78,114 @@ impl Batches {
         &mut self,
         socket: &S,
         attempt: impl Fn(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
+        poll: impl FnMut(&mut [u8]) -> Option<Transmit>,
+    ) -> Sent
+    where
+        for<'a> UdpSockRef<'a>: From<&'a S>,
+    {
+        self.buffers.send(&self.port, socket, attempt, poll)
+    }
+
+    /// Sends one datagram that is none of the machine's, unless the socket is full.
+    ///
+    /// # Errors
+    /// What the system says; `WouldBlock` if the socket takes no more now.
+    pub(super) fn send_one<S>(
+        &self,
+        socket: &S,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> io::Result<()>
+    where
+        for<'a> UdpSockRef<'a>: From<&'a S>,
+    {
+        let transmit = self.port.transmit(destination, datagram);
+        self.port.state.try_send(socket.into(), &transmit)
+    }
+}
+
+impl Port {
+    /// Prepares a bound socket; it becomes non-blocking.
+    pub(super) fn new(socket: &UdpSocket) -> io::Result<Self> {
+        let is_ipv6 = socket.local_addr()?.is_ipv6();
+        let state = UdpSocketState::new(socket.into())?;
+        bind::allow_fragments(socket, is_ipv6);
+        Ok(Self { state, is_ipv6 })
+    }
+
+    fn transmit<'a>(&self, destination: SocketAddr, contents: &'a [u8]) -> quinn_udp::Transmit<'a> {
+        quinn_udp::Transmit {
+            destination: on_wire(destination, self.is_ipv6),
+            ecn: None,
+            contents,
+            segment_size: None,
+            src_ip: None,
+        }
+    }
+}
+
+impl Buffers {
+    /// System calls of one turn that fill at most this many datagrams leave nothing behind if they fill fewer.
+    pub(super) const SLOTS: usize = receive::SLOTS;
+
+    /// Buffers for sockets like that of `port`.
+    pub(super) fn new(port: &Port, buffer_bytes: usize) -> Self {
+        Self {
+            inbox: Inbox::new(port.state.gro_segments()),
+            outbox: Outbox::new(buffer_bytes),
+        }
+    }
+
+    /// As [`Batches::receive`].
+    pub(super) fn receive<S>(
+        &mut self,
+        port: &Port,
+        socket: &S,
+        each: impl FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<usize>
+    where
+        for<'a> UdpSockRef<'a>: From<&'a S>,
+    {
+        match self.inbox.receive(&port.state, socket.into(), each) {
+            Err(error) if is_notice(&error) => Ok(0),
+            result => result,
+        }
+    }
+
+    /// As [`Batches::send`].
+    pub(super) fn send<S>(
+        &mut self,
+        port: &Port,
+        socket: &S,
+        attempt: impl Fn(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
         mut poll: impl FnMut(&mut [u8]) -> Option<Transmit>,
     ) -> Sent
     where
         for<'a> UdpSockRef<'a>: From<&'a S>,
     {
+        let Self { outbox, .. } = self;
         loop {
-            let Some(batch) = self.outbox.fill(self.state.max_gso_segments(), &mut poll) else {
+            let Some(batch) = outbox.fill(port.state.max_gso_segments(), &mut poll) else {
                 return Sent::All;
             };
-            let transmit = quinn_udp::Transmit {
-                destination: on_wire(batch.destination, self.is_ipv6),
-                ecn: None,
-                contents: self.outbox.bytes(&batch),
-                segment_size: batch.segment_bytes(),
-                src_ip: None,
-            };
-            match attempt(&|| self.state.try_send(socket.into(), &transmit)) {
-                Ok(()) => self.outbox.drop_batch(),
+            let mut transmit = port.transmit(batch.destination, outbox.bytes(&batch));
+            transmit.segment_size = batch.segment_bytes();
+            match attempt(&|| port.state.try_send(socket.into(), &transmit)) {
+                Ok(()) => outbox.drop_batch(),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Sent::Blocked,
                     io::ErrorKind::Interrupted => {}
                     // Offload that the kernel or the card refuses: the same bytes go out one by one.
-                    _ if batch.segment_bytes().is_some() => self.outbox.split_batch(),
-                    _ => self.outbox.drop_batch(),
+                    _ if batch.segment_bytes().is_some() => outbox.split_batch(),
+                    _ => outbox.drop_batch(),
                 },
             }
         }
+    }
+
+    /// Loses what waits to be sent, so that another socket can use the buffers.
+    pub(super) fn discard(&mut self) {
+        self.outbox.discard();
     }
 }
 

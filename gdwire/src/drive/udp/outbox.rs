@@ -127,6 +127,13 @@ impl Outbox {
         }
     }
 
+    /// Forgets all that waits.
+    pub(super) fn discard(&mut self) {
+        self.batch = None;
+        self.behind = None;
+        self.is_split = false;
+    }
+
     /// Lets the current batch leave one datagram at a time.
     pub(super) fn split_batch(&mut self) {
         self.is_split = true;

@@ -6,7 +6,7 @@ use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use std::io::{self, IoSliceMut};
 
 /// Buffers that one call fills; with GRO each may hold a train of datagrams.
-const SLOTS: usize = if quinn_udp::BATCH_SIZE < 16 {
+pub(super) const SLOTS: usize = if quinn_udp::BATCH_SIZE < 16 {
     quinn_udp::BATCH_SIZE
 } else {
     16

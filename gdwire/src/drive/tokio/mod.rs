@@ -1,13 +1,18 @@
-//! The driver for tokio: [`ServerDriver`] and [`ClientDriver`].
+//! The drivers for tokio: [`ServerDriver`], [`ClientDriver`], and [`SwarmDriver`] for many clients at once.
+
+mod ready;
+mod swarm;
 
 use super::udp::{self, Batches, Sent};
-use super::{Clock, DATAGRAMS_PER_TURN, Machine};
+use super::{Clock, DATAGRAMS_PER_TURN, Foreign, Machine};
 use crate::peers::{Client, ConnectError, Event, Server};
 use ::tokio::io::Interest;
 use ::tokio::net::UdpSocket;
 use core::net::SocketAddr;
 use proto_core::Instant;
 use std::io;
+
+pub use swarm::SwarmDriver;
 
 /// Runs a [`Server`] on a UDP socket.
 ///
@@ -53,6 +58,28 @@ impl ServerDriver {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.0.clock.now()
+    }
+
+    /// Sets who gets the datagrams that cannot be ENet for this server; they are dropped without.
+    ///
+    /// The handler runs inside `next_event`, so it should only note what came.
+    pub fn on_foreign_datagram(
+        &mut self,
+        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
+    ) {
+        self.0.foreign = Foreign(Some(Box::new(handler)));
+    }
+
+    /// Sends a datagram that is not the server's own from its port, at once.
+    ///
+    /// # Errors
+    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
+    pub fn send_foreign_datagram(
+        &self,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> io::Result<()> {
+        self.0.send_one(destination, datagram)
     }
 
     /// The server, to look at.
@@ -125,6 +152,28 @@ impl ClientDriver {
         self.0.clock.now()
     }
 
+    /// Sets who gets the datagrams that cannot be ENet for this client; they are dropped without.
+    ///
+    /// The handler runs inside `next_event`, so it should only note what came.
+    pub fn on_foreign_datagram(
+        &mut self,
+        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
+    ) {
+        self.0.foreign = Foreign(Some(Box::new(handler)));
+    }
+
+    /// Sends a datagram that is not the client's own from its port, at once.
+    ///
+    /// # Errors
+    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
+    pub fn send_foreign_datagram(
+        &self,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> io::Result<()> {
+        self.0.send_one(destination, datagram)
+    }
+
     /// The client, to look at.
     #[must_use]
     pub const fn client(&self) -> &Client {
@@ -153,6 +202,7 @@ struct Driver<M> {
     socket: UdpSocket,
     batches: Batches,
     clock: Clock,
+    foreign: Foreign,
 }
 
 impl<M: Machine> Driver<M> {
@@ -164,6 +214,7 @@ impl<M: Machine> Driver<M> {
             socket: UdpSocket::from_std(socket)?,
             batches,
             clock,
+            foreign: Foreign::default(),
         })
     }
 
@@ -201,6 +252,11 @@ impl<M: Machine> Driver<M> {
         )
     }
 
+    fn send_one(&self, destination: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        let send = || self.batches.send_one(&self.socket, destination, datagram);
+        self.socket.try_io(Interest::WRITABLE, send)
+    }
+
     /// Waits for datagrams, for room to send if that is wanted, or for the deadline.
     async fn wait(&self, sent: Sent) -> io::Result<()> {
         let interest = match sent {
@@ -225,13 +281,16 @@ impl<M: Machine> Driver<M> {
             socket,
             batches,
             clock,
+            foreign,
         } = self;
         let mut count = 0;
         while count < DATAGRAMS_PER_TURN {
             let now = clock.now();
             let received = socket.try_io(Interest::READABLE, || {
                 batches.receive(&*socket, |from, data| {
-                    machine.handle_datagram(now, from, data);
+                    if !machine.handle_datagram(now, from, data) {
+                        foreign.offer(from, data);
+                    }
                 })
             });
             match received {

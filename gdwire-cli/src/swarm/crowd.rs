@@ -1,0 +1,382 @@
+//! The clients of a swarm and what they do: [`Crowd`].
+
+use super::SwarmOptions;
+use super::tally::{Received, Tally, Traffic};
+use crate::connect;
+use crate::ndjson::reason_name;
+use crate::options::{self, Hex};
+use crate::url::EnetUrl;
+use alloc::collections::{BTreeSet, BinaryHeap, VecDeque};
+use core::cmp::Reverse;
+use core::net::SocketAddr;
+use core::time::Duration;
+use gdwire::drive::tokio::SwarmDriver;
+use gdwire::session::{AuthError, NodeConfig, NodeKey, PeerId, RpcCall};
+use gdwire::{Client, DisconnectReason, Event, Instant, Value};
+use std::io;
+
+/// Calls of one client that may wait for an answer; older ones count as unanswered.
+const WAITING_CALLS: usize = 1024;
+/// How often ENet's figures are looked at.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+/// All clients.
+pub(super) struct Crowd {
+    driver: SwarmDriver,
+    server: SocketAddr,
+    url: EnetUrl,
+    token: Option<Hex>,
+    nodes: Vec<NodeConfig>,
+    call: Option<Call>,
+    join_period: Duration,
+    members: Vec<Member>,
+    ids: BTreeSet<PeerId>,
+    agenda: BinaryHeap<Reverse<(Instant, Task)>>,
+    begun: Instant,
+    is_leaving: bool,
+    tally: Tally,
+}
+
+/// What clients call, again and again.
+struct Call {
+    node: String,
+    method: String,
+    arguments: Option<Vec<Value>>,
+    period: Duration,
+}
+
+/// What is to be done at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Task {
+    Join,
+    Call(usize),
+    Sample,
+}
+
+/// One client.
+struct Member {
+    begun: Instant,
+    node: Option<NodeKey>,
+    has_joined: bool,
+    is_over: bool,
+    next_number: i64,
+    /// Calls without an answer, oldest first.
+    waiting: VecDeque<(i64, Instant)>,
+}
+
+impl Crowd {
+    /// A crowd of which nobody has joined.
+    pub(super) fn new(options: &SwarmOptions, server: SocketAddr) -> io::Result<Self> {
+        let nodes: Vec<NodeConfig> = options::nodes(&options.rpcs).into_values().collect();
+        let call = options.rpcs.first().map(|rpc| Call {
+            node: rpc.node.clone(),
+            method: rpc.method.clone(),
+            arguments: options.args.clone().map(|arguments| arguments.0),
+            period: Duration::from_secs_f64(options.rate.recip()),
+        });
+        let driver = SwarmDriver::new();
+        let now = driver.now();
+        let agenda = [(now, Task::Join), (now + SAMPLE, Task::Sample)];
+        let tally = Tally {
+            clients: options.clients,
+            ..Tally::default()
+        };
+        Ok(Self {
+            begun: now,
+            driver,
+            server,
+            url: options.url.clone(),
+            token: options.auth.clone(),
+            nodes,
+            call,
+            join_period: Duration::from_secs_f64(options.join_rate.recip()),
+            members: Vec::new(),
+            ids: BTreeSet::new(),
+            agenda: agenda.map(Reverse).into(),
+            is_leaving: false,
+            tally,
+        })
+    }
+
+    /// Plays until nobody is left.
+    pub(super) async fn play(&mut self) -> io::Result<()> {
+        while self.tally.unfinished() > 0 || self.driver.open_clients() > 0 {
+            let now = self.driver.now();
+            let due = match self.agenda.peek() {
+                Some(&Reverse((due, _))) if due <= now => {
+                    self.act(now)?;
+                    continue;
+                }
+                Some(&Reverse((due, _))) => due.saturating_since(now),
+                None => SAMPLE,
+            };
+            tokio::select! {
+                event = self.driver.next_event(), if self.driver.open_clients() > 0 => {
+                    if let Some((index, event)) = event? {
+                        self.on_event(index, event);
+                    }
+                }
+                () = tokio::time::sleep(due) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what is to be counted while everybody is there, and sends everybody home.
+    pub(super) fn leave(&mut self) -> Tally {
+        self.is_leaving = true;
+        let mut tally = self.tally.clone();
+        tally.elapsed = self.driver.now().saturating_since(self.begun);
+        tally.traffic = self.traffic();
+        let unfinished = tally.unfinished();
+        if unfinished > 0 {
+            tally.failed.insert("time", unfinished);
+        }
+        for client in self.driver.clients_mut() {
+            client.close();
+        }
+        tally
+    }
+
+    /// Lets the clients say goodbye.
+    pub(super) async fn part(&mut self) -> io::Result<()> {
+        let farewell = async {
+            while self.driver.next_event().await?.is_some() {}
+            Ok::<(), io::Error>(())
+        };
+        if let Ok(result) = tokio::time::timeout(super::FAREWELL, farewell).await {
+            return result;
+        }
+        for client in self.driver.clients_mut() {
+            client.close_now();
+        }
+        while self.driver.next_event().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Does the first task of the agenda, and puts what follows from it there.
+    fn act(&mut self, now: Instant) -> io::Result<()> {
+        let Some(Reverse((due, task))) = self.agenda.pop() else {
+            return Ok(());
+        };
+        let next = match task {
+            Task::Join => {
+                self.join(now)?;
+                let is_last = self.members.len() >= self.tally.clients as usize;
+                (!is_last).then_some(due + self.join_period)
+            }
+            Task::Call(index) => self.call(index, now, due),
+            Task::Sample => {
+                self.sample();
+                Some(now + SAMPLE)
+            }
+        };
+        if let Some(next) = next {
+            self.agenda.push(Reverse((next, task)));
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, now: Instant) -> io::Result<()> {
+        let mut config = connect::client_config(&self.url, self.token.as_ref())?;
+        while !self.ids.insert(config.session.id) {
+            config = connect::client_config(&self.url, self.token.as_ref())?;
+        }
+        let mut client = Client::new(config).map_err(io::Error::other)?;
+        let mut node = None;
+        for config in &self.nodes {
+            client
+                .add_node(config.clone())
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        }
+        if let Some(call) = &self.call {
+            node = client.session().node(&call.node);
+        }
+        self.driver.connect(self.server, client)?;
+        self.members.push(Member {
+            begun: now,
+            node,
+            has_joined: false,
+            is_over: false,
+            next_number: 0,
+            waiting: VecDeque::new(),
+        });
+        Ok(())
+    }
+
+    /// Makes the next call of a client; tells when the one after it is due.
+    fn call(&mut self, index: usize, now: Instant, due: Instant) -> Option<Instant> {
+        let member = self.members.get_mut(index)?;
+        let call = self.call.as_ref()?;
+        if member.is_over {
+            return None;
+        }
+        let (node, client) = (member.node?, self.driver.client_mut(index)?);
+        let number = member.next_number;
+        member.next_number += 1;
+        let numbered = [Value::Int(number)];
+        let arguments = call.arguments.as_deref().unwrap_or(&numbered);
+        match client.rpc(PeerId::SERVER, node, &call.method, arguments) {
+            Ok(_) => {
+                self.tally.calls_sent += 1;
+                if member.waiting.len() >= WAITING_CALLS {
+                    member.waiting.pop_front();
+                }
+                member.waiting.push_back((number, now));
+            }
+            Err(error) => {
+                tracing::debug!(index, %error, "call");
+                self.tally.calls_refused += 1;
+            }
+        }
+        // A process that cannot keep up calls less often instead of in bursts.
+        Some((due + call.period).max(now))
+    }
+
+    /// Looks at ENet's figures of each client.
+    fn sample(&mut self) {
+        for (index, member) in self.members.iter().enumerate() {
+            if member.has_joined
+                && !member.is_over
+                && let Some(client) = self.driver.client(index)
+                && let Some(stats) = client.server_stats()
+            {
+                self.tally.acknowledgements.add(stats.round_trip);
+            }
+        }
+    }
+
+    fn on_event(&mut self, index: usize, event: Event) {
+        tracing::trace!(index, ?event);
+        let now = self.driver.now();
+        match event {
+            Event::Connected { .. } => self.on_connected(index, now),
+            Event::ConnectionFailed { reason } => self.on_failed(index, reason),
+            Event::Disconnected { reason } => self.on_lost(index, reason),
+            Event::Authenticating { peer } => self.authenticate(index, peer),
+            Event::Rpc(call) => self.on_rpc(index, now, &call),
+            other => self.received().count(&other),
+        }
+    }
+
+    const fn received(&mut self) -> &mut Received {
+        &mut self.tally.received
+    }
+
+    fn on_connected(&mut self, index: usize, now: Instant) {
+        let Some(member) = self.members.get_mut(index) else {
+            return;
+        };
+        member.has_joined = true;
+        self.tally.joined += 1;
+        self.tally.joining.add(now.saturating_since(member.begun));
+        if self.call.is_some() {
+            self.agenda.push(Reverse((now, Task::Call(index))));
+        }
+    }
+
+    fn on_failed(&mut self, index: usize, reason: DisconnectReason) {
+        self.on_over(index);
+        let word = match reason {
+            DisconnectReason::Remote => "refused",
+            other => reason_name(other),
+        };
+        *self.tally.failed.entry(word).or_default() += 1;
+    }
+
+    fn on_lost(&mut self, index: usize, reason: DisconnectReason) {
+        self.on_over(index);
+        if !self.is_leaving {
+            *self.tally.lost.entry(reason_name(reason)).or_default() += 1;
+        }
+    }
+
+    fn on_over(&mut self, index: usize) {
+        if let Some(member) = self.members.get_mut(index) {
+            member.is_over = true;
+        }
+    }
+
+    fn authenticate(&mut self, index: usize, peer: PeerId) {
+        let (Some(token), Some(client)) = (&self.token, self.driver.client_mut(index)) else {
+            return;
+        };
+        if let Err(error) = show(client, peer, &token.0) {
+            tracing::debug!(index, %error, "authentication");
+        }
+    }
+
+    /// An answer is a call of the same method by the server.
+    fn on_rpc(&mut self, index: usize, now: Instant, call: &RpcCall) {
+        self.tally.received.rpcs += 1;
+        let (Some(asked), Some(member)) = (&self.call, self.members.get_mut(index)) else {
+            return;
+        };
+        let is_answer = call.peer.is_server()
+            && Some(call.node) == member.node
+            && *call.method == *asked.method;
+        if !is_answer {
+            return;
+        }
+        let sent = match &asked.arguments {
+            Some(_) => member.waiting.pop_front().map(|(_, sent)| sent),
+            None => member.take(call.arguments.first()),
+        };
+        if let Some(sent) = sent {
+            self.tally.answers.add(now.saturating_since(sent));
+        }
+    }
+
+    fn traffic(&self) -> Traffic {
+        let mut traffic = Traffic::default();
+        let mut connected = 0_u32;
+        for index in 0..self.members.len() {
+            let Some(client) = self.driver.client(index) else {
+                continue;
+            };
+            let stats = client.enet().stats();
+            traffic.bytes_in += stats.bytes_received;
+            traffic.bytes_out += stats.bytes_sent;
+            traffic.datagrams_in += stats.datagrams_received;
+            traffic.datagrams_out += stats.datagrams_sent;
+            traffic.resent += stats.retransmissions;
+            traffic.discarded += stats.throttled + stats.unreliable_evicted;
+            if let Some(peer) = client.server_stats() {
+                let loss = f64::from(peer.packet_loss);
+                traffic.mean_loss += loss;
+                traffic.worst_loss = traffic.worst_loss.max(loss);
+                connected += 1;
+            }
+        }
+        traffic.mean_loss /= f64::from(connected.max(1));
+        traffic
+    }
+}
+
+impl Member {
+    /// Takes the call with this number out of those that wait; gives when it was made.
+    fn take(&mut self, number: Option<&Value>) -> Option<Instant> {
+        let number = number?.as_int()?;
+        let place = self
+            .waiting
+            .binary_search_by_key(&number, |&(number, _)| number);
+        self.waiting.remove(place.ok()?).map(|(_, sent)| sent)
+    }
+}
+
+impl Received {
+    fn count(&mut self, event: &Event) {
+        match event {
+            Event::Packet { .. } => self.packets += 1,
+            Event::MethodMismatch(_) => self.mismatches += 1,
+            _ => {}
+        }
+    }
+}
+
+fn show(client: &mut Client, peer: PeerId, token: &[u8]) -> Result<(), AuthError> {
+    if !token.is_empty() {
+        client.send_auth(peer, token)?;
+    }
+    client.complete_auth(peer)
+}

@@ -1,0 +1,109 @@
+//! `gdwire swarm`: many clients in one process, to load a server and measure it.
+
+mod crowd;
+mod descriptors;
+mod histogram;
+mod report;
+mod tally;
+
+use crate::ndjson::value;
+use crate::options::{Hex, RpcOption, seconds};
+use crate::url::EnetUrl;
+use clap::Args;
+use core::time::Duration;
+use crowd::Crowd;
+use gdwire::Value;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// How long the clients may take to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Loads a server with many clients in one process, and prints how it did
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = crate::help::SWARM)]
+pub(crate) struct SwarmOptions {
+    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1]
+    pub(super) url: EnetUrl,
+    /// How many clients; each has a UDP port of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(super) clients: u32,
+    /// Declares an RPC: NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]], repeatable; the first one is called
+    ///
+    /// Each client calls the server. Where the server answers with a call of the same method, the answers give the
+    /// round trips; otherwise ENet's acknowledgements do.
+    #[arg(long = "rpc", value_name = "RPC")]
+    pub(super) rpcs: Vec<RpcOption>,
+    /// Calls per second of each client
+    #[arg(long, value_name = "CALLS", default_value_t = 1.0, value_parser = rate)]
+    pub(super) rate: f64,
+    /// Arguments of each call, as in an `rpc` command; without, the number of the call
+    ///
+    /// With the number an answer is told from others by its first argument; with ARGS answers are taken in order.
+    #[arg(long, value_name = "JSON", value_parser = arguments)]
+    pub(super) args: Option<Arguments>,
+    /// Clients that start to join per second
+    #[arg(long, value_name = "CLIENTS", default_value_t = 100.0, value_parser = rate)]
+    pub(super) join_rate: f64,
+    /// Authenticates: each client sends these bytes and completes
+    #[arg(long, value_name = "HEX")]
+    pub(super) auth: Option<Hex>,
+    /// Ends after this time; without, with Ctrl-C or when no client is left
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    pub(super) duration: Option<Duration>,
+    /// One JSON object in place of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments(pub(super) Vec<Value>);
+
+pub(crate) async fn run(options: SwarmOptions) -> io::Result<ExitCode> {
+    descriptors::provide(options.clients)?;
+    let server = options.url.resolve().await?;
+    let mut crowd = Crowd::new(&options, server)?;
+    let wait = async {
+        match options.duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => core::future::pending().await,
+        }
+    };
+    tokio::select! {
+        result = crowd.play() => result?,
+        () = wait => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    let tally = crowd.leave();
+    crowd.part().await?;
+    let mut out = io::stdout().lock();
+    if options.json {
+        writeln!(out, "{}", report::to_json(&tally))?;
+    } else {
+        report::write_table(&mut out, &tally)?;
+    }
+    out.flush()?;
+    if tally.is_good() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Ok(ExitCode::FAILURE)
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate: &f64| (0.001..=1e6).contains(rate))
+        .ok_or_else(|| "expected a number per second, 0.001 to 1000000".to_owned())
+}
+
+fn arguments(text: &str) -> Result<Arguments, String> {
+    let json: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    match value::from_json(&json) {
+        Ok(Value::Array(list)) => Ok(Arguments(list.iter().cloned().collect())),
+        Ok(_) => Err("expected a JSON array".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

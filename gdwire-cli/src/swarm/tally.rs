@@ -1,0 +1,78 @@
+//! What a swarm counted: [`Tally`].
+
+use super::histogram::Histogram;
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+/// Everything that the report says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Clients that were asked for.
+    pub(super) clients: u32,
+    /// Clients that became part of the game.
+    pub(super) joined: u32,
+    /// Those that did not, by reason.
+    pub(super) failed: BTreeMap<&'static str, u32>,
+    /// Those that fell out of the game before the end, by reason.
+    pub(super) lost: BTreeMap<&'static str, u32>,
+    /// From the start of the first client to the end.
+    pub(super) elapsed: Duration,
+    /// From the start of a client until it was part of the game.
+    pub(super) joining: Histogram,
+    /// From a call to its answer.
+    pub(super) answers: Histogram,
+    /// ENet's smoothed round trip of each client, once a second.
+    pub(super) acknowledgements: Histogram,
+    pub(super) calls_sent: u64,
+    /// Calls that could not be made, by this side.
+    pub(super) calls_refused: u64,
+    pub(super) received: Received,
+    pub(super) traffic: Traffic,
+}
+
+/// What the clients received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) rpcs: u64,
+    pub(super) packets: u64,
+    /// Method lists that differ from the server's.
+    pub(super) mismatches: u64,
+}
+
+/// What went over the network, all clients together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Traffic {
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) datagrams_in: u64,
+    pub(super) datagrams_out: u64,
+    /// Reliable commands that were sent again.
+    pub(super) resent: u64,
+    /// Unreliable packets that were never sent or came too late.
+    pub(super) discarded: u64,
+    /// ENet's loss, 0 to 1, on average and of the worst client.
+    pub(super) mean_loss: f64,
+    pub(super) worst_loss: f64,
+}
+
+impl Tally {
+    /// Whether every client joined and stayed.
+    pub(super) fn is_good(&self) -> bool {
+        self.joined == self.clients && self.failed.is_empty() && self.lost.is_empty()
+    }
+
+    /// The round trips that were measured best, and how.
+    pub(super) const fn round_trips(&self) -> (&'static str, &Histogram) {
+        if self.answers.count() > 0 {
+            ("rpc", &self.answers)
+        } else {
+            ("enet", &self.acknowledgements)
+        }
+    }
+
+    /// Clients that did not come to an end of their attempt yet.
+    pub(super) fn unfinished(&self) -> u32 {
+        let failed: u32 = self.failed.values().sum();
+        self.clients.saturating_sub(self.joined + failed)
+    }
+}

@@ -1,0 +1,145 @@
+//! `gdwire swarm` against servers of our own.
+
+use crate::common::{Gdwire, run};
+use core::net::SocketAddr;
+use core::time::Duration;
+use gdwire::drive::{self, blocking::ServerDriver};
+use gdwire::session::{NodeConfig, RpcConfig};
+use gdwire::{Event, Server, ServerConfig};
+use serde_json::Value as Json;
+use std::thread::JoinHandle;
+
+/// How long the echo server waits for the next event before it gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that answers each call of `Main:ping` with itself, and ends when all clients have left.
+fn echo_server() -> (String, JoinHandle<u64>) {
+    let mut config = ServerConfig::new(drive::seed().unwrap());
+    config.enet.max_peers = 4000;
+    let mut server = Server::new(config).unwrap();
+    let main = server
+        .add_node(NodeConfig::new("Main").rpc(RpcConfig::new("ping").any_peer()))
+        .unwrap();
+    let mut driver = ServerDriver::bind(SocketAddr::from(([127, 0, 0, 1], 0)), server).unwrap();
+    let url = format!("enet://{}", driver.local_address().unwrap());
+    let thread = std::thread::spawn(move || {
+        let mut calls = 0;
+        while let Some(event) = driver.next_event_within(PATIENCE).unwrap() {
+            match event {
+                Event::Rpc(call) => {
+                    calls += 1;
+                    let server = driver.server_mut();
+                    // A client may have left meanwhile.
+                    let _ = server.rpc(call.peer, main, "ping", &call.arguments);
+                }
+                Event::PeerDisconnected { .. } if driver.server().peers().next().is_none() => {
+                    driver.server_mut().close();
+                }
+                _ => {}
+            }
+        }
+        calls
+    });
+    (url, thread)
+}
+
+fn swarm(arguments: &[&str]) -> (Option<i32>, Json) {
+    let mut all = vec!["swarm"];
+    all.extend(arguments);
+    all.push("--json");
+    let (code, output, error) = run(&all);
+    let json = serde_json::from_str(&output).unwrap_or_else(|_| panic!("{output}{error}"));
+    (code, json)
+}
+
+#[test]
+fn two_hundred_clients_join_call_and_are_answered() {
+    let (url, server) = echo_server();
+    let (code, report) = swarm(&[
+        &url,
+        "--clients",
+        "200",
+        "--rpc",
+        "Main:ping",
+        "--rate",
+        "2",
+        "--for",
+        "6",
+    ]);
+    let calls = server.join().unwrap();
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["joined"], 200);
+    assert_eq!(report["joining_ms"]["samples"], 200);
+    assert_eq!(report["round_trip_source"], "rpc");
+    let sent = report["calls_sent"].as_u64().unwrap();
+    let answered = report["calls_answered"].as_u64().unwrap();
+    assert!(sent >= 1000 && answered <= sent, "{report}");
+    assert!(answered * 10 >= sent * 9, "all but the last: {report}");
+    assert!(calls >= answered);
+    assert_eq!(report["round_trip_ms"]["samples"], answered);
+    assert_eq!(report["method_mismatches"], 0);
+    assert!(report["bytes_in_per_second"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_table_is_printed_for_people_and_enet_gives_the_round_trips_without_calls() {
+    let (_host, url) = Gdwire::host(&[]);
+    let (code, output, error) = run(&["swarm", &url, "--clients", "3", "--for", "1.5"]);
+    assert_eq!(code, Some(0), "{output}{error}");
+    assert!(output.starts_with("clients     3 joined of 3"), "{output}");
+    assert!(output.contains("(enet)"), "{output}");
+    assert!(!output.contains("calls"), "{output}");
+}
+
+// req: HG-17
+#[test]
+fn refused_clients_fail_by_reason_and_are_one_line_a_second_at_the_host() {
+    let (mut host, url) = Gdwire::host(&["--refuse"]);
+    let (code, report) = swarm(&[&url, "--clients", "30", "--for", "20"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(report["joined"], 0);
+    assert_eq!(report["failed_by_reason"]["refused"], 30);
+    host.say(r#"{"do":"quit"}"#);
+    let (_, lines) = host.end();
+    let refused = lines
+        .iter()
+        .filter(|line| line["kind"] == "refused")
+        .count();
+    assert!((1..15).contains(&refused), "{lines:?}");
+}
+
+#[test]
+fn a_swarm_shows_its_token_and_tells_who_was_lost() {
+    let (mut host, url) = Gdwire::host(&["--auth", "c0ffee"]);
+    let swarm = std::thread::spawn(move || {
+        swarm(&[&url, "--clients", "2", "--auth", "c0ffee", "--for", "20"])
+    });
+    let first = host.expect("peer_connected")["peer"].clone();
+    host.expect("peer_connected");
+    host.say(&serde_json::json!({"do": "kick", "peer": first}).to_string());
+    host.expect("peer_disconnected");
+    host.say(r#"{"do":"quit"}"#);
+    let (code, report) = swarm.join().unwrap();
+    assert_eq!(code, Some(1));
+    assert_eq!(report["joined"], 2);
+    assert_eq!(report["lost_by_reason"]["remote"], 2);
+}
+
+#[test]
+fn wrong_arguments_are_refused_in_one_line() {
+    let url = "enet://127.0.0.1:1";
+    for (arguments, part) in [
+        (&[url][..], "--clients"),
+        (&[url, "--clients", "0"], "0"),
+        (&[url, "--clients", "1", "--rate", "nan"], "per second"),
+        (&[url, "--clients", "1", "--args", "{}"], "array"),
+        (&[url, "--clients", "1", "--rpc", "../x:y"], "path"),
+    ] {
+        let mut all = vec!["swarm"];
+        all.extend(arguments);
+        let (code, _, error) = run(&all);
+        assert_eq!(code, Some(2), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(part), "{error}");
+    }
+}

@@ -1,0 +1,370 @@
+//! [`SwarmDriver`]: many clients in one task.
+
+use super::super::udp::{self, Buffers, Port, Sent};
+use super::super::{Clock, DATAGRAMS_PER_TURN};
+use super::ready::Ready;
+use crate::peers::{Client, ConnectError, Event};
+use ::tokio::io::Interest;
+use ::tokio::net::UdpSocket;
+use ::tokio::time::Sleep;
+use alloc::collections::{BTreeSet, VecDeque};
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use proto_core::Instant;
+use std::io;
+
+/// Runs many [`Client`]s in one task, each on a port of its own: bots, load generators.
+///
+/// What a client costs here beside itself is a socket; buffers are shared, and the loop only looks at clients that
+/// have something to do. Where a socket takes no more, datagrams are lost, as on any network.
+///
+/// ```no_run
+/// use gdwire::drive::{self, tokio::SwarmDriver};
+/// use gdwire::{Client, ClientConfig};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut swarm = SwarmDriver::new();
+/// for _ in 0..100 {
+///     let client = Client::new(ClientConfig::new(drive::seed()?))?;
+///     swarm.connect("127.0.0.1:9000".parse()?, client)?;
+/// }
+/// while let Some((index, event)) = swarm.next_event().await? {
+///     println!("client {index}: {event:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SwarmDriver {
+    clock: Clock,
+    members: Vec<Member>,
+    /// Made for the first client.
+    buffers: Option<Buffers>,
+    ready: Ready,
+    /// Sockets to read from next; kept for its memory.
+    readable: Vec<usize>,
+    /// Clients that may have events or datagrams to give, each once.
+    busy: VecDeque<usize>,
+    deadlines: BTreeSet<(Instant, usize)>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    open: usize,
+}
+
+#[derive(Debug)]
+struct Member {
+    client: Client,
+    /// `None` once the client is closed and everything is sent.
+    line: Option<Line>,
+    deadline: Option<Instant>,
+    is_busy: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    socket: UdpSocket,
+    port: Port,
+    waker: Waker,
+}
+
+impl Default for SwarmDriver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SwarmDriver {
+    /// A swarm without clients.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            clock: Clock::start(),
+            members: Vec::new(),
+            buffers: None,
+            ready: Ready::default(),
+            readable: Vec::new(),
+            busy: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            sleep: None,
+            open: 0,
+        }
+    }
+
+    /// Binds a socket to any free port and lets `client` connect to `server`; gives the client's index, counted from 0.
+    ///
+    /// # Errors
+    /// What the system says (each client needs a file descriptor), or `InvalidInput` with a [`ConnectError`] inside.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its IO and time drivers on.
+    pub fn connect(&mut self, server: SocketAddr, mut client: Client) -> io::Result<usize> {
+        client
+            .connect(self.clock.now(), server)
+            .map_err(|error: ConnectError| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let socket = udp::bind(udp::unspecified_for(server))?;
+        let port = Port::new(&socket)?;
+        if self.buffers.is_none() {
+            self.buffers = Some(Buffers::new(&port, Client::BUFFER));
+        }
+        let index = self.members.len();
+        let line = Line {
+            socket: UdpSocket::from_std(socket)?,
+            port,
+            waker: self.ready.waker(index),
+        };
+        self.members.push(Member {
+            client,
+            line: Some(line),
+            deadline: None,
+            is_busy: false,
+        });
+        self.open += 1;
+        self.ready.note(index);
+        self.mark(index);
+        Ok(index)
+    }
+
+    /// The current moment on the clock that all clients see.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// A client, to look at; also one that is over.
+    #[must_use]
+    pub fn client(&self, index: usize) -> Option<&Client> {
+        Some(&self.members.get(index)?.client)
+    }
+
+    /// A client, for commands; the next call of [`SwarmDriver::next_event`] sends what they queue.
+    pub fn client_mut(&mut self, index: usize) -> Option<&mut Client> {
+        self.mark(index);
+        Some(&mut self.members.get_mut(index)?.client)
+    }
+
+    /// All clients in the order of their indices, for commands.
+    pub fn clients_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        for index in 0..self.members.len() {
+            self.mark(index);
+        }
+        self.members.iter_mut().map(|member| &mut member.client)
+    }
+
+    /// How many clients are not over.
+    #[must_use]
+    pub const fn open_clients(&self) -> usize {
+        self.open
+    }
+
+    /// Runs until a client has an event, and tells which; `None` while no client is left that is not over.
+    ///
+    /// May be dropped and called again at any time (in `select!`, with a timeout): nothing is lost.
+    ///
+    /// # Errors
+    /// A socket is broken. A datagram that cannot be sent or delivered is none.
+    pub async fn next_event(&mut self) -> io::Result<Option<(usize, Event)>> {
+        core::future::poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<(usize, Event)>>> {
+        self.ready.register(context.waker());
+        // One turn of receiving per poll: when the runtime's budget is spent, sockets wake themselves for the next.
+        self.expire();
+        if let Some(event) = self.work() {
+            return Poll::Ready(Ok(Some(event)));
+        }
+        self.receive()?;
+        if let Some(event) = self.work() {
+            return Poll::Ready(Ok(Some(event)));
+        }
+        if self.open == 0 {
+            return Poll::Ready(Ok(None));
+        }
+        self.poll_deadline(context);
+        Poll::Pending
+    }
+
+    fn mark(&mut self, index: usize) {
+        if let Some(member) = self.members.get_mut(index)
+            && !core::mem::replace(&mut member.is_busy, true)
+        {
+            self.busy.push_back(index);
+        }
+    }
+
+    /// Does what is due.
+    fn expire(&mut self) {
+        let now = self.clock.now();
+        while let Some(&(deadline, index)) = self.deadlines.first() {
+            if deadline > now {
+                return;
+            }
+            self.deadlines.pop_first();
+            if let Some(member) = self.members.get_mut(index) {
+                member.deadline = None;
+                member.client.handle_timeout(now);
+            }
+            self.mark(index);
+        }
+    }
+
+    /// Takes events and sends, until a client has an event.
+    fn work(&mut self) -> Option<(usize, Event)> {
+        let Self {
+            members,
+            buffers,
+            busy,
+            deadlines,
+            clock,
+            open,
+            ..
+        } = self;
+        let buffers = buffers.as_mut()?;
+        let now = clock.now();
+        while let Some(&index) = busy.front() {
+            let member = members.get_mut(index)?;
+            if let Some(event) = member.client.poll_event() {
+                return Some((index, event));
+            }
+            busy.pop_front();
+            member.is_busy = false;
+            if let Some(line) = &member.line {
+                line.send(&mut member.client, buffers, now);
+                if member.client.is_closed() {
+                    member.line = None;
+                    *open -= 1;
+                }
+            }
+            member.rearm(index, deadlines);
+        }
+        None
+    }
+
+    /// Reads from the sockets that were ready when it was called.
+    fn receive(&mut self) -> io::Result<()> {
+        let mut readable = core::mem::take(&mut self.readable);
+        self.ready.take(&mut readable);
+        let mut result = Ok(());
+        for index in readable.drain(..) {
+            match self.receive_at(index) {
+                Ok(true) => self.ready.note(index),
+                Ok(false) => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        self.readable = readable;
+        result
+    }
+
+    /// Reads from one socket until it has nothing or had its turn; tells whether there may be more.
+    fn receive_at(&mut self, index: usize) -> io::Result<bool> {
+        let Self {
+            members,
+            buffers,
+            clock,
+            ..
+        } = self;
+        let (Some(member), Some(buffers)) = (members.get_mut(index), buffers) else {
+            return Ok(false);
+        };
+        let Member {
+            client,
+            line: Some(line),
+            ..
+        } = member
+        else {
+            return Ok(false);
+        };
+        let now = clock.now();
+        let (mut count, mut has_more) = (0, true);
+        while has_more && count < DATAGRAMS_PER_TURN {
+            let mut context = Context::from_waker(&line.waker);
+            let Poll::Ready(ready) = line.socket.poll_recv_ready(&mut context) else {
+                has_more = false;
+                break;
+            };
+            ready?;
+            count += line.receive(client, buffers, now)?.max(1);
+        }
+        self.mark(index);
+        Ok(has_more)
+    }
+
+    /// Has the task woken at the first deadline.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) {
+        let Some(&(deadline, _)) = self.deadlines.first() else {
+            self.sleep = None;
+            return;
+        };
+        let sleep = ::tokio::time::sleep(self.clock.until(deadline));
+        let sleep = match &mut self.sleep {
+            Some(place) => {
+                place.set(sleep);
+                place
+            }
+            none => none.insert(Box::pin(sleep)),
+        };
+        if sleep.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
+impl Member {
+    /// Notes when the client has to be looked at next.
+    fn rearm(&mut self, index: usize, deadlines: &mut BTreeSet<(Instant, usize)>) {
+        let deadline = match self.line {
+            Some(_) => self.client.poll_timeout(),
+            None => None,
+        };
+        if deadline == self.deadline {
+            return;
+        }
+        if let Some(old) = self.deadline {
+            deadlines.remove(&(old, index));
+        }
+        if let Some(new) = deadline {
+            deadlines.insert((new, index));
+        }
+        self.deadline = deadline;
+    }
+}
+
+impl Line {
+    fn send(&self, client: &mut Client, buffers: &mut Buffers, now: Instant) {
+        let sent = buffers.send(
+            &self.port,
+            &self.socket,
+            |call| self.socket.try_io(Interest::WRITABLE, call),
+            |buffer| client.poll_transmit(now, buffer),
+        );
+        if sent == Sent::Blocked {
+            buffers.discard();
+        }
+    }
+
+    /// One system call; returns how many datagrams there were.
+    fn receive(
+        &self,
+        client: &mut Client,
+        buffers: &mut Buffers,
+        now: Instant,
+    ) -> io::Result<usize> {
+        let mut count = 0;
+        let received = self.socket.try_io(Interest::READABLE, || {
+            count = buffers.receive(&self.port, &self.socket, |from, data| {
+                // The client counts what it drops.
+                let _ = client.handle_datagram(now, from, data);
+            })?;
+            if (1..Buffers::SLOTS).contains(&count) {
+                // The socket is empty: saying so saves the call that would find out.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        match received {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(count),
+        }
+    }
+}
