@@ -205,7 +205,10 @@ fn a_symbolic_link_does_not_leave_the_project() {
 #[cfg(unix)]
 #[test]
 fn a_linked_folder_outside_is_left_out_with_a_warning() {
-    let folder = Folder::new("linked-folder", "[gd_scene]\n[node name=\"Main\" type=\"Node\"]\n");
+    let folder = Folder::new(
+        "linked-folder",
+        "[gd_scene]\n[node name=\"Main\" type=\"Node\"]\n",
+    );
     std::os::unix::fs::symlink(&folder.0, folder.project().join("up")).unwrap();
     let project = folder.load().unwrap();
     assert_eq!(project.warnings.len(), 1);

@@ -93,12 +93,23 @@ impl Reassembly {
             self.later.insert(number, payload.into());
             return;
         }
+        self.reserve(payload.len());
         self.joined.extend_from_slice(payload);
         self.next += 1;
         while let Some(part) = self.later.remove(&self.next) {
             self.joined.extend_from_slice(&part);
             self.later_bytes -= part.len();
             self.next += 1;
+        }
+    }
+
+    /// Makes room for `more` bytes: for three times what has come, at most for the whole packet.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.joined.len() + more;
+        if needed > self.joined.capacity() {
+            let total = self.shape.total_bytes as usize;
+            let room = needed.saturating_mul(4).min(total).max(needed);
+            self.joined.reserve_exact(room - self.joined.len());
         }
     }
 
@@ -111,10 +122,10 @@ impl Reassembly {
         self.joined.into()
     }
 
-    /// What it is charged: the bytes that have come, and overhead for the packet and each part kept apart.
+    /// What it is charged: the memory for the bytes that have come, and overhead for the packet and each part kept apart.
     pub(crate) fn charge(&self) -> usize {
         let overhead = (self.later.len() + 1) * Limits::OVERHEAD_BYTES;
-        self.joined.len() + self.later_bytes + overhead
+        self.joined.capacity() + self.later_bytes + overhead
     }
 }
 

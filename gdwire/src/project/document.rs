@@ -102,11 +102,7 @@ impl Property {
                 references,
             }),
             Err(error) => {
-                let line = self
-                    .place
-                    .line
-                    .saturating_add(error.line)
-                    .saturating_sub(1);
+                let line = self.place.line.saturating_add(error.line).saturating_sub(1);
                 let place = Place::new(self.place.file.clone(), line);
                 Err(place.error(ProjectErrorKind::Value(error.kind)))
             }

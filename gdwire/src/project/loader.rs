@@ -44,11 +44,7 @@ struct Settings {
 }
 
 /// Reads a project.
-pub(super) fn load(
-    files: Files,
-    limits: &Limits,
-    report: Report,
-) -> Result<Project, ProjectError> {
+pub(super) fn load(files: Files, limits: &Limits, report: Report) -> Result<Project, ProjectError> {
     let mut loader = Loader {
         limits: *limits,
         files,

@@ -136,7 +136,11 @@ impl Loader {
         })
     }
 
-    fn synchronizer(&mut self, view: &View<'_>, index: usize) -> Result<Synchronizer, ProjectError> {
+    fn synchronizer(
+        &mut self,
+        view: &View<'_>,
+        index: usize,
+    ) -> Result<Synchronizer, ProjectError> {
         let node = &view.tree.nodes[index];
         let root_path = match self.node_path(view, index, "root_path")? {
             Some(path) => path,

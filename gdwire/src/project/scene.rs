@@ -156,9 +156,9 @@ impl Loader {
                         return Ok(None);
                     }
                 };
-                let path =
-                    self.files
-                        .path(first, fallback, &external.place, &mut self.report)?;
+                let path = self
+                    .files
+                    .path(first, fallback, &external.place, &mut self.report)?;
                 Ok(path.map(Target::File))
             }
         }

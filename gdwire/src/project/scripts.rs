@@ -74,8 +74,7 @@ impl Class {
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&Variable> {
-        self.chain()
-            .find_map(|class| class.def.variables.get(name))
+        self.chain().find_map(|class| class.def.variables.get(name))
     }
 }
 
@@ -91,12 +90,7 @@ impl Scripts {
     }
 
     /// The value of a constant that a class can see.
-    fn constant(
-        &self,
-        defs: &[Rc<ClassDef>],
-        name: &str,
-        fuel: &Cell<usize>,
-    ) -> Option<Literal> {
+    fn constant(&self, defs: &[Rc<ClassDef>], name: &str, fuel: &Cell<usize>) -> Option<Literal> {
         fuel.set(fuel.get().checked_sub(1)?);
         if let Some(value) = gdscript::engine_constant(name) {
             return Some(value);
@@ -109,7 +103,10 @@ impl Scripts {
                 let path = self.globals.get(global);
                 let path = path.or_else(|| self.singletons.get(global))?;
                 let def = self.parsed.get(path)?.as_ref().ok()?;
-                (def.constants.get(name)?.clone(), Vec::from([Rc::clone(def)]))
+                (
+                    def.constants.get(name)?.clone(),
+                    Vec::from([Rc::clone(def)]),
+                )
             }
         };
         let scope = |name: &str| self.constant(&defs, name, fuel);
@@ -178,11 +175,7 @@ impl Loader {
         self.node_class(id, place)
     }
 
-    fn node_class(
-        &mut self,
-        path: &str,
-        place: &Place,
-    ) -> Result<Option<Rc<Class>>, ProjectError> {
+    fn node_class(&mut self, path: &str, place: &Place) -> Result<Option<Rc<Class>>, ProjectError> {
         let address = Address {
             path: path.into(),
             inner: Vec::new(),
@@ -256,7 +249,10 @@ impl Loader {
         };
         let mut outer = Vec::new();
         for name in &address.inner {
-            let inner = def.inner.iter().find(|inner| inner.name.as_ref() == Some(name));
+            let inner = def
+                .inner
+                .iter()
+                .find(|inner| inner.name.as_ref() == Some(name));
             let Some(inner) = inner.map(Rc::clone) else {
                 let kind = WarningKind::UnknownBase(format!("{}.{name}", address.path));
                 self.report.warn(place.clone(), kind);

@@ -110,8 +110,9 @@ fn what_only_looks_like_an_annotation_is_none() {
 
 #[test]
 fn arguments_that_the_engine_refuses_are_named_with_file_and_line() {
-    let project =
-        with_script("extends Node\n\n@rpc(\"any_peer\", 3)\nfunc a(): pass\n@rpc(\"nobody\") func b(): pass\n@rpc\n");
+    let project = with_script(
+        "extends Node\n\n@rpc(\"any_peer\", 3)\nfunc a(): pass\n@rpc(\"nobody\") func b(): pass\n@rpc\n",
+    );
     let expected = [
         "res://main.gd:3: argument 2 of @rpc is not one that @rpc takes, or no constant that can be told",
         "res://main.gd:5: argument 1 of @rpc is not one that @rpc takes, or no constant that can be told",
@@ -138,7 +139,8 @@ fn only_the_last_start_function_runs_unless_it_calls_the_one_above() {
     assert_eq!(methods.len(), 1);
     assert_eq!((methods[0].name.as_str(), methods[0].id), ("kept", 0x8000));
     assert_eq!(methods[0].channel, 3);
-    let expected = ["res://main.gd:8: what this call of rpc_config does cannot be told without running it"];
+    let expected =
+        ["res://main.gd:8: what this call of rpc_config does cannot be told without running it"];
     assert_eq!(warnings(&project), expected);
 }
 
@@ -150,7 +152,11 @@ fn a_base_is_found_by_path_name_preload_and_inside_another_class() {
         ("extends \"res://x/base.gd\"", "base", 1),
         ("extends \"x/../x/base.gd\"", "base", 1),
         ("extends Base", "base", 1),
-        ("extends Up\nconst Up = preload(\"res://x/base.gd\")", "base", 1),
+        (
+            "extends Up\nconst Up = preload(\"res://x/base.gd\")",
+            "base",
+            1,
+        ),
         ("extends \"res://x/base.gd\".Inner", "inner", 1),
         ("extends Base.Inner", "inner", 1),
         ("extends Base.Inner.Deep", "deep", 2),
@@ -172,7 +178,10 @@ fn a_base_is_found_by_path_name_preload_and_inside_another_class() {
 fn a_script_that_is_no_node_gives_a_node_nothing() {
     let project = with_script("@rpc func a(): pass\n");
     assert!(project.nodes[0].methods.is_empty());
-    assert_eq!(warnings(&project), ["res://main.gd: the script extends RefCounted, which is no node"]);
+    assert_eq!(
+        warnings(&project),
+        ["res://main.gd: the script extends RefCounted, which is no node"]
+    );
 }
 
 #[test]
@@ -215,7 +224,12 @@ fn entries_of_a_configuration_are_taken_as_the_engine_takes_them() {
         [node name=\"Main\" type=\"Node\"]\n\
         [node name=\"S\" type=\"MultiplayerSynchronizer\" parent=\".\"]\nreplication_config = SubResource(\"1\")\n";
     let project = read(&[("res://main.tscn", main)]).unwrap();
-    let synchronizer = project.node("Main/S").unwrap().synchronizer.clone().unwrap();
+    let synchronizer = project
+        .node("Main/S")
+        .unwrap()
+        .synchronizer
+        .clone()
+        .unwrap();
     let properties: Vec<_> = synchronizer
         .properties
         .iter()
@@ -233,7 +247,10 @@ fn entries_of_a_configuration_are_taken_as_the_engine_takes_them() {
 fn only_projects_of_godot_4_are_read() {
     let texts = [("res://project.godot", "config_version=4\n")];
     let error = Project::from_texts(texts, &Limits::default()).unwrap_err();
-    assert_eq!(error.to_string(), "res://project.godot:1: not a project of Godot 4: config_version is 4, not 5");
+    assert_eq!(
+        error.to_string(),
+        "res://project.godot:1: not a project of Godot 4: config_version is 4, not 5"
+    );
     let error = Project::from_texts([("res://x.gd", "")], &Limits::default()).unwrap_err();
     assert_eq!(error.kind, ProjectErrorKind::NoProject);
 }
@@ -242,13 +259,41 @@ fn only_projects_of_godot_4_are_read() {
 fn a_file_that_breaks_off_is_an_error_with_its_line() {
     let main = scene_with_script("res://main.gd");
     for (path, text, expected) in [
-        ("res://main.tscn", "[gd_scene]\n[node name=\"A", "res://main.tscn:2: string without an end"),
-        ("res://main.tscn", "[gd_scene]\n[node name=\"A\"", "res://main.tscn:2: expected ']'"),
-        ("res://main.tscn", "[gd_scene]\n[node name=\"A\"]\n\nx = [1, (2)\n", "res://main.tscn:4: expected a closing bracket"),
-        ("res://main.tscn", "[gd_scene]\nwhat is this", "res://main.tscn:2: expected '='"),
-        ("res://main.tscn", "[gd_scene]\n[node type=\"A\"]", "res://main.tscn:2: expected a node with a name"),
-        ("res://main.gd", "extends Node\nfunc a(\n", "res://main.gd:2: expected a closing bracket"),
-        ("res://main.gd", "extends Node\n\nvar a = \"\"\"x\n", "res://main.gd:3: expected a closing quote"),
+        (
+            "res://main.tscn",
+            "[gd_scene]\n[node name=\"A",
+            "res://main.tscn:2: string without an end",
+        ),
+        (
+            "res://main.tscn",
+            "[gd_scene]\n[node name=\"A\"",
+            "res://main.tscn:2: expected ']'",
+        ),
+        (
+            "res://main.tscn",
+            "[gd_scene]\n[node name=\"A\"]\n\nx = [1, (2)\n",
+            "res://main.tscn:4: expected a closing bracket",
+        ),
+        (
+            "res://main.tscn",
+            "[gd_scene]\nwhat is this",
+            "res://main.tscn:2: expected '='",
+        ),
+        (
+            "res://main.tscn",
+            "[gd_scene]\n[node type=\"A\"]",
+            "res://main.tscn:2: expected a node with a name",
+        ),
+        (
+            "res://main.gd",
+            "extends Node\nfunc a(\n",
+            "res://main.gd:2: expected a closing bracket",
+        ),
+        (
+            "res://main.gd",
+            "extends Node\n\nvar a = \"\"\"x\n",
+            "res://main.gd:3: expected a closing quote",
+        ),
     ] {
         let texts = [("res://main.tscn", &*main), (path, text)];
         let error = read(&texts).unwrap_err();
@@ -261,15 +306,23 @@ fn a_file_that_breaks_off_is_an_error_with_its_line() {
 fn scenes_that_contain_or_inherit_themselves_are_refused() {
     let contains = scene_around("res://main.tscn");
     let error = read(&[("res://main.tscn", &contains)]).unwrap_err();
-    assert_eq!(error.kind, ProjectErrorKind::SceneCycle("res://main.tscn".into()));
+    assert_eq!(
+        error.kind,
+        ProjectErrorKind::SceneCycle("res://main.tscn".into())
+    );
     assert_eq!(error.place.line, 4);
 
     let inherits = |path: &str| {
-        format!("[gd_scene]\n[ext_resource path=\"{path}\" id=\"1\"]\n[node name=\"A\" instance=ExtResource(\"1\")]\n")
+        format!(
+            "[gd_scene]\n[ext_resource path=\"{path}\" id=\"1\"]\n[node name=\"A\" instance=ExtResource(\"1\")]\n"
+        )
     };
     let (main, other) = (inherits("res://other.tscn"), inherits("res://main.tscn"));
     let error = read(&[("res://main.tscn", &main), ("res://other.tscn", &other)]).unwrap_err();
-    assert_eq!(error.kind, ProjectErrorKind::SceneCycle("res://main.tscn".into()));
+    assert_eq!(
+        error.kind,
+        ProjectErrorKind::SceneCycle("res://main.tscn".into())
+    );
     assert_eq!(error.place.file, "res://other.tscn");
 }
 
@@ -283,7 +336,10 @@ fn scripts_that_extend_themselves_are_refused() {
         ("res://b.gd", "class_name B\nextends \"res://a.gd\"\n"),
     ];
     let error = read(&texts).unwrap_err();
-    assert_eq!(error.to_string(), "res://b.gd:2: the script \"res://a.gd\" extends itself");
+    assert_eq!(
+        error.to_string(),
+        "res://b.gd:2: the script \"res://a.gd\" extends itself"
+    );
 }
 
 // req: HB-8
@@ -294,7 +350,10 @@ fn scenes_that_multiply_hit_the_limit_of_nodes() {
         let path = format!("res://{level}.tscn");
         texts.push((path, scene_around(&format!("res://{}.tscn", level + 1))));
     }
-    texts.push(("res://40.tscn".into(), "[gd_scene]\n[node name=\"Leaf\" type=\"Node\"]\n".into()));
+    texts.push((
+        "res://40.tscn".into(),
+        "[gd_scene]\n[node name=\"Leaf\" type=\"Node\"]\n".into(),
+    ));
     texts.push(("res://main.tscn".into(), scene_around("res://0.tscn")));
     texts.push(("res://project.godot".into(), SETTINGS.into()));
     let limits = Limits::default();
@@ -325,7 +384,10 @@ fn depth_is_limited_everywhere() {
         let around = scene_around(&format!("res://{}.tscn", level + 1));
         texts.push((format!("res://{level}.tscn"), around));
     }
-    for main in [scene_with_script("res://0.gd"), scene_around("res://0.tscn")] {
+    for main in [
+        scene_with_script("res://0.gd"),
+        scene_around("res://0.tscn"),
+    ] {
         let mut texts = texts.clone();
         texts.push(("res://main.tscn".into(), main));
         texts.push(("res://project.godot".into(), SETTINGS.into()));
@@ -334,7 +396,11 @@ fn depth_is_limited_everywhere() {
     }
 
     // Brackets inside a value that is asked for.
-    let main = format!("[gd_scene]\n[node name=\"A\" type=\"Node\"]\nscript = {}1{}\n", "[".repeat(9000), "]".repeat(9000));
+    let main = format!(
+        "[gd_scene]\n[node name=\"A\" type=\"Node\"]\nscript = {}1{}\n",
+        "[".repeat(9000),
+        "]".repeat(9000)
+    );
     let error = read(&[("res://main.tscn", &main)]).unwrap_err();
     assert!(matches!(error.kind, ProjectErrorKind::Value(_)), "{error}");
 }
@@ -367,7 +433,8 @@ fn sizes_and_numbers_are_limited() {
 
     let mut limits = Limits::default();
     limits.warnings = 2;
-    let script = "extends Node\n@rpc(1) func a(): pass\n@rpc(1) func b(): pass\n@rpc(1) func c(): pass\n";
+    let script =
+        "extends Node\n@rpc(1) func a(): pass\n@rpc(1) func b(): pass\n@rpc(1) func c(): pass\n";
     let texts = [("res://main.tscn", &*main), ("res://main.gd", script)];
     assert_eq!(read_within(&limits, &texts).unwrap().warnings.len(), 2);
 }

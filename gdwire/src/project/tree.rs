@@ -91,7 +91,10 @@ impl Tree {
     /// The node at a path from the root, as `parent` of a scene file has it.
     pub(super) fn find(&self, path: &str) -> Option<usize> {
         let mut node = 0;
-        for name in path.split('/').filter(|name| !name.is_empty() && *name != ".") {
+        for name in path
+            .split('/')
+            .filter(|name| !name.is_empty() && *name != ".")
+        {
             node = self.child(node, &name.into())?;
         }
         Some(node)

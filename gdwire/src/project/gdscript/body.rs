@@ -123,7 +123,11 @@ fn rpc_config(arguments: &[Token]) -> Option<(Vec<Token>, RpcSettings)> {
         [open, entries @ .., close] if open.is('{') && close.is('}') => {
             let entries = split(entries);
             let entries = entries.iter().filter(|entry| !entry.is_empty());
-            RpcSettings::Entries(entries.map(|entry| key_and_value(entry)).collect::<Option<_>>()?)
+            RpcSettings::Entries(
+                entries
+                    .map(|entry| key_and_value(entry))
+                    .collect::<Option<_>>()?,
+            )
         }
         _ => return None,
     };
