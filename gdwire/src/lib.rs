@@ -71,9 +71,11 @@ pub use replication_proto::variant;
 
 pub use bytes::Bytes;
 pub use enet_proto::PeerStats;
+#[cfg(feature = "project")]
+pub use peers::ProjectPlace;
 pub use peers::{
-    Client, ClientConfig, ConfigError, ConnectError, DisconnectReason, Event, Refusal,
-    RefusalReason, Server, ServerConfig, ServerStats,
+    Blueprint, BlueprintError, Client, ClientConfig, ConfigError, ConnectError, DisconnectReason,
+    Event, Refusal, RefusalReason, Server, ServerConfig, ServerStats,
 };
 pub use proto_core::{Handled, Instant, Transmit};
 pub use replication_proto::variant::Value;

@@ -127,7 +127,9 @@ impl NodeConfig {
         self
     }
 
-    pub(crate) fn path(&self) -> &str {
+    /// Its path, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &str {
         &self.path
     }
 

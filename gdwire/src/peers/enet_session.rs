@@ -238,6 +238,17 @@ impl EnetSession {
                 reason: self.reasons.remove(&peer).unwrap_or_else(|| reason.into()),
             },
             Session::Rpc(call) => Event::Rpc(call),
+            Session::Despawned { peer, node, path } => Event::Despawned { peer, node, path },
+            Session::Spawned(spawned) => Event::Spawned(spawned),
+            Session::SpawnRequested(request) => Event::SpawnRequested(request),
+            Session::StateNotSent {
+                synchronizer,
+                error,
+            } => Event::StateNotSent {
+                synchronizer,
+                error,
+            },
+            Session::Sync(state) => Event::Sync(state),
             _ => return,
         };
         self.push(event);

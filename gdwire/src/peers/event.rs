@@ -1,8 +1,12 @@
 //! What a server or client tells its application: [`Event`].
 
+use alloc::sync::Arc;
 use bytes::Bytes;
 use core::net::SocketAddr;
-use replication_proto::{AuthFailure, MethodMismatch, PeerId, RpcCall, TransferMode};
+use replication_proto::{
+    AuthFailure, MethodMismatch, NodeKey, PeerId, RpcCall, SpawnRequest, Spawned, StateError,
+    StateReceived, TransferMode,
+};
 
 /// Something that happened, in order.
 ///
@@ -45,6 +49,15 @@ pub enum Event {
         /// Why.
         reason: DisconnectReason,
     },
+    /// A node that a peer spawned is gone: the peer despawned it or left. Nodes in it go with it (`despawned`).
+    Despawned {
+        /// Who had spawned it.
+        peer: PeerId,
+        /// Its key, which names nothing any more.
+        node: NodeKey,
+        /// Its path.
+        path: Arc<str>,
+    },
     /// A client is no longer part of the game (`server_disconnected`). The last event of a client.
     Disconnected {
         /// Why.
@@ -86,6 +99,19 @@ pub enum Event {
     },
     /// A peer calls a method.
     Rpc(RpcCall),
+    /// A peer spawned a node; it exists with its first state (`spawned`).
+    Spawned(Box<Spawned>),
+    /// A peer made a custom spawn, and the application shall say what that is: answer with `answer_spawn`.
+    SpawnRequested(SpawnRequest),
+    /// State of this end cannot be sent; said once until it can be again.
+    StateNotSent {
+        /// The synchronizer.
+        synchronizer: NodeKey,
+        /// Why.
+        error: StateError,
+    },
+    /// A synchronizer of a peer brought state (`synchronized`, `delta_synchronized`).
+    Sync(Box<StateReceived>),
     /// A packet could not be sent to a peer, and will not be.
     SendFailed {
         /// To whom.
@@ -108,6 +134,12 @@ pub enum DisconnectReason {
     /// This side ended it.
     #[error("disconnected here")]
     Local,
+    /// It sent more than this side holds while its custom spawn waited for the application.
+    #[error("it sent too much while its spawn waited")]
+    HeldTooMuch,
+    /// It spawned more nodes than the limit.
+    #[error("it spawned too many nodes")]
+    SpawnLimit,
     /// The server announced more peers than the limit.
     #[error("the server announced too many peers")]
     PeerLimit,
@@ -152,10 +184,12 @@ impl From<replication_proto::DisconnectReason> for DisconnectReason {
     fn from(reason: replication_proto::DisconnectReason) -> Self {
         use replication_proto::DisconnectReason as Session;
         match reason {
+            Session::HeldTooMuch => Self::HeldTooMuch,
             Session::Local => Self::Local,
             Session::PeerLimit => Self::PeerLimit,
             Session::RelayBudget => Self::RelayBudget,
             Session::Remote => Self::LeftServer,
+            Session::SpawnLimit => Self::SpawnLimit,
             _ => Self::ConnectionEnded,
         }
     }

@@ -1,13 +1,18 @@
 //! Machines in which protocols meet: a [`Server`] or [`Client`] is an ENet host and a session in one.
 
+mod blueprint;
 mod channel;
 mod client;
 mod config;
 mod enet_session;
 mod event;
 mod link;
+mod scene;
 mod server;
 
+#[cfg(feature = "project")]
+pub use blueprint::ProjectPlace;
+pub use blueprint::{Blueprint, BlueprintError};
 pub use client::Client;
 pub use config::{ClientConfig, ConfigError, ConnectError, Refusal, ServerConfig};
 pub use event::{DisconnectReason, Event, RefusalReason};

@@ -3,12 +3,13 @@
 use super::config::{ConfigError, Refusal, ServerConfig};
 use super::enet_session::EnetSession;
 use super::event::{Event, RefusalReason};
+use super::scene::scene_commands;
 use core::net::SocketAddr;
 use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats, RequestKey};
 use proto_core::{Handled, Instant, Transmit};
 use replication_proto::{
-    AuthError, CallError, NodeConfig, NodeError, NodeKey, PeerId, Role, SendError, Session, Target,
-    TransferMode, variant::Value,
+    AuthError, CallError, NodeKey, PeerId, Role, SendError, Session, Target, TransferMode,
+    variant::Value,
 };
 
 /// A server for unmodified Godot clients: `ENetMultiplayerPeer` and `SceneMultiplayer` in one sans-IO machine.
@@ -129,21 +130,7 @@ impl Server {
         self.link.pop()
     }
 
-    /// Adds a node that peers may call, with the path and methods that the game has for it.
-    ///
-    /// # Errors
-    /// The path is illegal or taken, or the methods contradict each other.
-    pub fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError> {
-        self.link.session.add_node(node)
-    }
-
-    /// Removes a node; calls to it are dropped from now on.
-    ///
-    /// # Errors
-    /// There is no such node.
-    pub fn remove_node(&mut self, node: NodeKey) -> Result<(), NodeError> {
-        self.link.session.remove_node(node)
-    }
+    scene_commands!();
 
     /// Calls `method` of `node` at `target` (`rpc`, `rpc_id`); tells how many peers that is.
     ///

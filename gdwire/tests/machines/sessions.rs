@@ -1,8 +1,6 @@
 //! A server and clients in memory: who joins, who may not, what arrives, how it ends.
 
-mod common;
-
-use common::{World, line, peer};
+use crate::common::{World, line, peer};
 use core::time::Duration;
 use gdwire::session::{Authentication, PeerId, Target, TransferMode};
 use gdwire::{Event, Refusal, ServerConfig, Value};
