@@ -165,7 +165,12 @@ fn tables(project: &Project) -> String {
 
 fn section(out: &mut String, title: &str, nodes: &[ProjectNode]) {
     let networked = nodes.iter().filter(|node| node.is_networked());
-    let _ = write!(out, "\n\n{title}: {} of {} are networked", networked.clone().count(), nodes.len());
+    let _ = write!(
+        out,
+        "\n\n{title}: {} of {} are networked",
+        networked.clone().count(),
+        nodes.len()
+    );
     for node in networked {
         let _ = write!(out, "\n\n  {}  {}", shown(&node.path), shown(&node.class));
         if let Some(script) = &node.script {
@@ -236,7 +241,10 @@ fn synchronizer_table(out: &mut String, synchronizer: &Synchronizer) {
     if !synchronizer.public_visibility {
         let _ = write!(out, ", hidden unless shown");
     }
-    let paths = synchronizer.properties.iter().map(|property| shown_path(property));
+    let paths = synchronizer
+        .properties
+        .iter()
+        .map(|property| shown_path(property));
     let width = paths.map(|path| path.chars().count()).max().unwrap_or(0);
     let properties = synchronizer.properties.iter().zip(&synchronizer.initial);
     for (number, (property, initial)) in properties.enumerate() {
@@ -275,7 +283,8 @@ mod tests {
     fn project() -> Project {
         let main = "[gd_scene]\n[ext_resource type=\"Script\" path=\"res://m.gd\" id=\"1\"]\n\
             [node name=\"Main\" type=\"Node\"]\nscript = ExtResource(\"1\")\n";
-        let script = "extends Node\n@rpc(\"any_peer\", \"unreliable\") func move(to, fast = false): pass\n";
+        let script =
+            "extends Node\n@rpc(\"any_peer\", \"unreliable\") func move(to, fast = false): pass\n";
         let settings = "config_version=5\n[application]\nconfig/name=\"a\\u001bb\"\nrun/main_scene=\"res://main.tscn\"";
         let texts = [
             ("res://project.godot", settings),
@@ -290,7 +299,16 @@ mod tests {
         let text = tables(&project());
         let line = text.lines().find(|line| line.contains("move")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let expected = ["0", "move", "any_peer", "unreliable", "channel", "0", "1..2", "arguments"];
+        let expected = [
+            "0",
+            "move",
+            "any_peer",
+            "unreliable",
+            "channel",
+            "0",
+            "1..2",
+            "arguments",
+        ];
         assert_eq!(words, expected);
     }
 
@@ -298,7 +316,10 @@ mod tests {
     #[test]
     fn control_characters_of_a_project_do_not_reach_the_terminal() {
         let text = tables(&project());
-        assert!(text.starts_with("a\\u{1b}b, main scene res://main.tscn"), "{text}");
+        assert!(
+            text.starts_with("a\\u{1b}b, main scene res://main.tscn"),
+            "{text}"
+        );
     }
 
     #[test]

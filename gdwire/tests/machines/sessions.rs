@@ -558,7 +558,7 @@ fn an_illegal_id_is_refused() {
         let now = world.network.now();
         let (here, there) = (
             "10.5.5.5:1".parse().unwrap(),
-            common::SERVER.parse().unwrap(),
+            crate::common::SERVER.parse().unwrap(),
         );
         raw.connect(now, there, 2, data).unwrap();
         let mut buffer = [0; Host::BUFFER];
