@@ -112,8 +112,10 @@ impl Crowd {
             };
             tokio::select! {
                 event = self.driver.next_event(), if self.driver.open_clients() > 0 => {
-                    if let Some((index, event)) = event? {
-                        self.on_event(index, event);
+                    let mut event = event?;
+                    while let Some((index, that)) = event {
+                        self.on_event(index, that);
+                        event = self.driver.ready_event();
                     }
                 }
                 () = tokio::time::sleep(due) => {}
