@@ -15,33 +15,43 @@ pub(crate) struct Bandwidth {
     pub(crate) recalculate: bool,
     /// Connected peers that can receive only so much.
     pub(crate) limited_peers: usize,
+    /// Whether limits that no longer hold are still in force.
+    settle: bool,
 }
 
 impl Bandwidth {
-    /// Starts counting intervals at the first call.
+    /// Passes the intervals by in which there is nothing to do.
     #[inline]
-    pub(crate) fn start(&mut self, now: Instant) {
-        if self.epoch.is_none() {
-            self.epoch = Some(now);
+    pub(crate) fn pass(&mut self, now: Instant, outgoing_bandwidth: u32) {
+        let epoch = *self.epoch.get_or_insert(now);
+        let passed = now.saturating_since(epoch);
+        if passed >= INTERVAL && !self.is_needed(outgoing_bandwidth) {
+            self.epoch = Some(epoch + Duration::from_secs(passed.as_secs()));
         }
     }
 
+    const fn is_needed(&self, outgoing_bandwidth: u32) -> bool {
+        self.recalculate || self.limited_peers > 0 || self.settle || outgoing_bandwidth != 0
+    }
+
+    /// Counts a connected peer that can receive only so much, or that no longer is one.
+    pub(crate) const fn count_limited(&mut self, was_limited: bool, is_limited: bool) {
+        self.limited_peers = self.limited_peers + is_limited as usize - was_limited as usize;
+        // What the last one had cost the others is given back in one more interval.
+        self.settle |= was_limited && !is_limited;
+    }
+
     /// When the next shares are due; nothing while nobody has a limit.
-    pub(crate) fn deadline(&self, now: Instant, outgoing_bandwidth: u32) -> Option<Instant> {
-        if !self.recalculate && self.limited_peers == 0 && outgoing_bandwidth == 0 {
-            return None;
-        }
+    pub(crate) fn deadline(&self, outgoing_bandwidth: u32) -> Option<Instant> {
         let epoch = self.epoch?;
-        // Intervals in which there was nothing to do have passed unseen.
-        let idle = now.saturating_since(epoch).as_micros() / INTERVAL.as_micros();
-        let idle = u32::try_from(idle.saturating_sub(1)).unwrap_or(0);
-        Some(epoch + INTERVAL.saturating_mul(idle.saturating_add(1)))
+        self.is_needed(outgoing_bandwidth).then(|| epoch + INTERVAL)
     }
 
     /// Begins a new interval and gives the length of the last one.
     pub(crate) fn begin(&mut self, now: Instant) -> Duration {
         let elapsed = now.saturating_since(self.epoch.unwrap_or(now));
         self.epoch = Some(now);
+        self.settle = false;
         elapsed
     }
 }

@@ -107,7 +107,7 @@ impl Default for Timeouts {
 pub struct Limits {
     /// Connections that are not proven yet, oldest out; about 250 bytes each.
     pub half_open: usize,
-    /// How long such a connection lives.
+    /// How long such a connection lives; six times as long once its remote shows that it got an answer.
     pub half_open_lifetime: Duration,
     /// Such connections from one address (IPv6: one /64); loopback is exempt.
     pub half_open_per_address: usize,
@@ -130,7 +130,8 @@ pub struct Limits {
     pub send_packets: usize,
     /// Bytes of those packets.
     pub send_bytes: usize,
-    /// Acknowledgements that wait to be sent to a peer; 8 bytes each.
+    /// Acknowledgements that wait to be sent to a peer, counting those of consecutive commands of a datagram as one;
+    /// 8 bytes each.
     pub acknowledgements: usize,
     /// Events that the application has not taken.
     pub events: usize,
@@ -149,7 +150,7 @@ impl Limits {
     pub const fn hardened() -> Self {
         Self {
             half_open: 128,
-            half_open_lifetime: Duration::from_secs(3),
+            half_open_lifetime: Duration::from_secs(5),
             half_open_per_address: 4,
             peers_per_address: 8,
             packet_bytes: 4 << 20,
@@ -157,7 +158,7 @@ impl Limits {
             waiting_bytes: 1 << 20,
             reassemblies: 64,
             reassembly_bytes: 4 << 20,
-            refusals: 32_768,
+            refusals: 65_536,
             send_packets: 4096,
             send_bytes: 4 << 20,
             acknowledgements: 1024,

@@ -380,3 +380,34 @@ fn a_window_of_sequence_numbers_that_is_blocked_on_one_channel_leaves_the_others
         events.len()
     );
 }
+
+// enet.md 29: thousands of small packets in flight
+#[test]
+fn eight_thousand_small_packets_in_flight_arrive_without_being_sent_twice() {
+    let mut client = patient(1);
+    client.limits.send_packets = 16_384;
+    let link = Link::with_latency(5 * MILLISECOND);
+    let mut session = Session::new(1, link, client, patient(2), 1);
+    let (server, mut sent, mut arrived) = (session.server, 0, 0);
+    for _ in 0..200 {
+        while sent < arrived + 8000 {
+            let (peer, packet) = (session.to_server, payload(sent, 8));
+            session
+                .client()
+                .send(peer, 0, PacketFlags::RELIABLE, packet)
+                .expect("room");
+            sent += 1;
+        }
+        session.network.run_for(MILLISECOND);
+        for event in session.network.take_events(server) {
+            let Event::Received { payload, .. } = event else {
+                panic!("unexpected {event:?}");
+            };
+            assert_eq!(number_of(&payload), Some(arrived));
+            arrived += 1;
+        }
+    }
+    let again = session.client().stats().retransmissions;
+    assert!(arrived > 100_000, "{arrived} with {again} sent again");
+    assert_eq!(again, 0);
+}

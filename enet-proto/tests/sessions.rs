@@ -37,6 +37,8 @@ const BOTH_SIDES: &[&str] = &[
     "channel_limit",
     "mtu_negotiation",
     "version_1_3_17_client",
+    "reconnect_sessions",
+    "connect_retry",
     "ack_loss_retransmit",
     "window_4096_stall",
     "two_channels_same_seq",
@@ -53,6 +55,11 @@ const ONE_SIDE: &[(&str, Role, &str)] = &[
         "peer_timeout",
         Role::Client,
         "our server measures the round trip in microseconds, so its pings are resent sooner",
+    ),
+    (
+        "tiny_incoming_bandwidth",
+        Role::Server,
+        "the throttle of our client drops what it shall, so that the script cannot be timed by its datagrams",
     ),
     (
         "unreliable_seq_rollover",

@@ -74,7 +74,7 @@ pub fn variant(data: &[u8]) {
 /// Any bytes as a value in the compressed form, as arguments in both forms, and as state.
 ///
 /// # Panics
-/// As [`variant`].
+/// As [`variant()`].
 pub fn variant_compact(data: &[u8]) {
     let limits = Limits::default();
     if let Ok((value, used)) = compact::decode(data, &limits) {

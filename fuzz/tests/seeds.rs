@@ -68,8 +68,6 @@ fn scripts(count: u64, body: fn(&[u8])) {
     }
 }
 
-// req: HM-5, HG-1, HG-12, HE-1, HE-2, HE-5
-// req: HE-10
 // req: HM-5, HX-1, HG-1, HG-6, HP-8
 #[test]
 fn every_value_its_prefixes_and_its_neighbours_are_decoded_or_refused() {
@@ -101,6 +99,7 @@ fn session_scripts_keep_their_promises() {
     scripts(64, fuzz_bodies::scene_script);
 }
 
+// req: HM-5, HG-1, HG-4, HG-5, HG-12, HE-1, HE-2, HE-5
 #[test]
 fn hostile_and_recorded_datagrams_leave_the_session_beside_them_alone() {
     replay("enet_datagram", fuzz_bodies::enet_datagram);
@@ -113,6 +112,7 @@ fn connection_scripts_keep_reliable_packets_in_order_and_whole() {
     scripts(64, fuzz_bodies::enet_script);
 }
 
+// req: HE-8, HE-10
 #[test]
 fn fragments_of_any_shape_never_deliver_bytes_that_nobody_sent() {
     replay("enet_reassembly", fuzz_bodies::enet_reassembly);

@@ -61,6 +61,8 @@
 //! | values | [`variant`] |
 //! | bytes of packets, for tools too | [`packet`] |
 //! | admission, authentication, relay, path cache, calls, raw packets | [`Session`] |
+//! | who is near enough to see what | [`interest`] |
+//! | clocks, prediction, playback, lag compensation | [`latency`] |
 //!
 //! # What a peer can do
 //!
@@ -85,6 +87,8 @@ mod config;
 mod error;
 mod event;
 mod forward;
+pub mod interest;
+pub mod latency;
 mod mismatch;
 mod node;
 pub mod packet;

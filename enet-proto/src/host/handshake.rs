@@ -21,12 +21,17 @@ use crate::wire::{
 use crate::{DropReason, Event, RequestGone};
 use alloc::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
+use core::time::Duration;
 use proto_core::{Instant, Reader};
 
 /// The first connection-level command of either side.
 const FIRST_SEQUENCE: u16 = 1;
-/// Attempts of VERIFY_CONNECT whose echo is accepted, and that are made without another CONNECT.
-const ATTEMPTS: usize = 4;
+/// Attempts of VERIFY_CONNECT whose echo is accepted, last ones first.
+const ATTEMPTS: usize = 8;
+/// The least time between two answers to anything but CONNECT.
+const PACE: Duration = Duration::from_millis(100);
+/// How many lifetimes a remote may take that proves that it knows its number.
+const LIFETIMES: u32 = 6;
 
 /// A remote that asked to connect.
 #[derive(Debug)]
@@ -41,10 +46,13 @@ pub(super) struct HalfOpen {
     granted: bool,
     /// When VERIFY_CONNECT was sent, last one first.
     sent: [Option<Instant>; ATTEMPTS],
-    /// Answers that may still be sent to anything but CONNECT.
-    patience: usize,
+    /// When it is forgotten, and the latest time to which that may be put off.
+    expires: Instant,
+    expires_at_last: Instant,
     /// Whether a VERIFY_CONNECT waits to be sent.
     is_queued: bool,
+    /// The last PING that came too early, by number and sent time: it is acknowledged when the remote is in.
+    ping: Option<(u16, u16)>,
 }
 
 /// All remotes that asked to connect, oldest first.
@@ -73,14 +81,16 @@ impl HalfOpenTable {
     /// The number of the oldest one, if it expires by `now`.
     fn oldest(&mut self, now: Instant) -> Option<u16> {
         while let Some(&(expires, id, serial)) = self.ages.front() {
-            if self
-                .entries
-                .get(&id)
-                .is_some_and(|entry| entry.serial == serial)
-            {
-                return (expires <= now).then_some(id);
-            }
+            let entry = self.entries.get(&id);
+            let put_off = match entry.filter(|entry| entry.serial == serial) {
+                Some(entry) if entry.expires > expires => Some(entry.expires),
+                Some(_) => return (expires <= now).then_some(id),
+                None => None,
+            };
             self.ages.pop_front();
+            if let Some(expires) = put_off {
+                self.ages.push_back((expires, id, serial));
+            }
         }
         None
     }
@@ -169,8 +179,14 @@ impl Host {
         if self.half_open.len() >= limits.half_open {
             self.evict_half_open();
         }
-        let Some(id) = self.routes.choose(&mut self.rng) else {
-            return Err(DropReason::HostFull);
+        let id = match self.routes.choose(&mut self.rng) {
+            Some(id) => id,
+            None => {
+                self.evict_half_open();
+                self.routes
+                    .choose(&mut self.rng)
+                    .ok_or(DropReason::HostFull)?
+            }
         };
         self.add_half_open(id, from, connect);
         match self.config.admission {
@@ -211,7 +227,8 @@ impl Host {
         let sessions = self.routes.agree(id, offered, &mut self.rng);
         let table = &mut self.half_open;
         table.serial = table.serial.wrapping_add(1);
-        let expires = self.clock.now() + self.config.limits.half_open_lifetime;
+        let lifetime = self.config.limits.half_open_lifetime;
+        let expires = self.clock.now() + lifetime;
         table.ages.push_back((expires, id, table.serial));
         table.entries.insert(
             id,
@@ -223,12 +240,15 @@ impl Host {
                 sessions,
                 granted: false,
                 sent: [None; ATTEMPTS],
-                patience: ATTEMPTS,
+                expires,
+                expires_at_last: self.clock.now() + lifetime.saturating_mul(LIFETIMES),
                 is_queued: false,
+                ping: None,
             },
         );
         self.addresses.add_half_open(address, offer.connect_id, id);
         self.routes.set(id, Route::HalfOpen);
+        self.wake_by(Some(expires));
     }
 
     fn queue_verify(&mut self, id: u16) {
@@ -348,10 +368,22 @@ impl Host {
             received.applied = true;
             return received;
         }
+        let now = self.clock.now();
         let lost = self.half_open.get_mut(id).is_some_and(|entry| {
-            let answer = command.is_ok() && entry.granted && entry.patience > 0;
-            entry.patience -= usize::from(answer);
-            answer
+            entry.expires = entry.expires_at_last;
+            if let (
+                Ok(Command {
+                    sequence,
+                    body: Body::Ping,
+                    ..
+                }),
+                Some(time),
+            ) = (command, sent_time)
+            {
+                entry.ping = Some((sequence, time));
+            }
+            let paced = entry.sent[0].is_none_or(|sent| now.saturating_since(sent) >= PACE);
+            command.is_ok() && entry.granted && paced
         });
         if lost {
             self.queue_verify(id);
@@ -366,7 +398,7 @@ impl Host {
     }
 
     /// Gives the proven remote of number `id` a place in the peer table.
-    fn promote(&mut self, id: u16, round_trip: core::time::Duration) -> Option<u16> {
+    fn promote(&mut self, id: u16, round_trip: Duration) -> Option<u16> {
         let entry = self.half_open.entries.remove(&id)?;
         self.half_open.clean();
         let connect_id = entry.offer.connect_id;
@@ -386,7 +418,11 @@ impl Host {
             connect_id,
         };
         let measured = (self.clock.now(), round_trip);
-        let peer = Peer::accepted(identity, &entry.offer, entry.data, &self.config, measured);
+        let mut peer = Peer::accepted(identity, &entry.offer, entry.data, &self.config, measured);
+        if let Some((sequence, sent_time)) = entry.ping {
+            let ping = (CONNECTION_CHANNEL, sequence, sent_time);
+            peer.out.queue_acknowledgement(ping, &self.config.limits);
+        }
         self.addresses.add_peer(entry.address, connect_id, id);
         self.routes.set(id, Route::Peer(slot));
         self.events.push(Event::Connected {
@@ -395,7 +431,8 @@ impl Host {
         });
         self.stats.connects += 1;
         self.connected += 1;
-        self.bandwidth.limited_peers += usize::from(peer.incoming_bandwidth != 0);
+        self.bandwidth
+            .count_limited(false, peer.incoming_bandwidth != 0);
         self.peers.put(slot, peer);
         self.note_membership_change();
         self.mark_ready(slot);

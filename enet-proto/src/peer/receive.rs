@@ -60,6 +60,9 @@ enum Step {
     Done,
     /// Without effect, but in order: it may be acknowledged.
     Ignored(DropReason),
+    /// No room for it now: it is not acknowledged, so that it comes again, and the datagram goes on, since what follows
+    /// may be what makes room.
+    Skipped(DropReason),
     /// Against a rule: the rest of the datagram goes with it.
     Refused(DropReason),
     Ended(Ended),
@@ -70,6 +73,7 @@ impl From<Verdict> for Step {
         match verdict {
             Verdict::Taken => Self::Done,
             Verdict::Ignored(reason) => Self::Ignored(reason),
+            Verdict::Refused(DropReason::ReceiveLimit) => Self::Skipped(DropReason::ReceiveLimit),
             Verdict::Refused(reason) => Self::Refused(reason),
         }
     }
@@ -108,9 +112,16 @@ impl Peer {
             match self.on_command(&command, around) {
                 Step::Done => received.applied = true,
                 Step::Ignored(reason) => received.drop(reason, around.stats),
+                Step::Skipped(reason) => {
+                    received.drop(reason, around.stats);
+                    received.ended = self.on_skip(around.config);
+                    if received.ended.is_some() {
+                        break;
+                    }
+                    continue;
+                }
                 Step::Refused(reason) => {
                     received.drop(reason, around.stats);
-                    received.ended = self.on_refusal(reason, around.config);
                     break;
                 }
                 Step::Ended(ended) => {
@@ -185,7 +196,7 @@ impl Peer {
         };
         let limits = &around.config.limits;
         if around.events.is_full(limits) {
-            return Step::Refused(DropReason::ReceiveLimit);
+            return Step::Skipped(DropReason::ReceiveLimit);
         }
         let peer = self.key;
         let mut delivered = false;
@@ -241,11 +252,8 @@ impl Peer {
         verdict.into()
     }
 
-    /// Counts a refusal for a full budget; a peer that only makes these is dropped.
-    fn on_refusal(&mut self, reason: DropReason, config: &Config) -> Option<Ended> {
-        if reason != DropReason::ReceiveLimit {
-            return None;
-        }
+    /// Counts a packet that found no room; a peer that only sends these is dropped.
+    fn on_skip(&mut self, config: &Config) -> Option<Ended> {
         self.refusals = self.refusals.saturating_add(1);
         (self.refusals > config.limits.refusals)
             .then(|| Ended::because(DisconnectReason::ReceiveLimit))

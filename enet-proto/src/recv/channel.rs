@@ -1,10 +1,11 @@
 //! One channel's incoming order: [`ChannelIn`] (ENet: reliable and unreliable dispatch).
 
+use super::waitlist::{Waiting, Waitlist};
 use super::{Held, Reassembly, Shape};
 use crate::wire::Fragment;
 use crate::{DropReason, Limits, PacketFlags};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -37,16 +38,10 @@ pub(crate) struct ChannelIn {
     /// Unreliable sequence number last delivered since then.
     unreliable: u16,
     /// Reliable packets that are ahead, by position in the channel.
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: Waitlist,
     /// Complete unreliable packets that wait for a reliable one, by its position and their own number.
     waiting_unreliable: BTreeMap<(u64, u16), (PacketFlags, Bytes)>,
     incomplete_unreliable: Vec<((u64, u16), Reassembly)>,
-}
-
-#[derive(Debug)]
-enum Waiting {
-    Packet(Bytes),
-    Parts(Reassembly),
 }
 
 /// How far `sequence` is ahead of `delivered`, in windows.
@@ -109,7 +104,7 @@ impl ChannelIn {
         if position != self.delivered + 1 {
             return self.wait_reliable(position, payload, held, limits);
         }
-        if let Some(Waiting::Parts(_)) = self.waiting.get(&position) {
+        if !self.waiting.is_empty() && self.waiting.get_mut(position).is_some() {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         deliver(PacketFlags::RELIABLE, Bytes::copy_from_slice(payload));
@@ -124,10 +119,11 @@ impl ChannelIn {
         held: &mut Held,
         limits: &Limits,
     ) -> Verdict {
-        if self.waiting.contains_key(&position) {
+        if self.waiting.get_mut(position).is_some() {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        if !held.wait(payload.len(), limits) {
+        let grows = self.waiting.needs_chunk(position);
+        if !held.wait_in_list(payload.len(), grows, limits) {
             return Verdict::Refused(DropReason::ReceiveLimit);
         }
         let packet = Waiting::Packet(Bytes::copy_from_slice(payload));
@@ -158,17 +154,21 @@ impl ChannelIn {
         if distance != part.number & 0xffff {
             return Verdict::Refused(DropReason::BadFragment);
         }
-        let waiting = match self.waiting.entry(position) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) if position == self.delivered + 1 => {
-                entry.insert(Waiting::Parts(held.open_in_turn(shape)))
-            }
-            Entry::Vacant(entry) => match held.open(shape, limits) {
-                Some(reassembly) => entry.insert(Waiting::Parts(reassembly)),
-                None => return Verdict::Refused(DropReason::ReceiveLimit),
-            },
-        };
-        let Waiting::Parts(reassembly) = waiting else {
+        let is_next = position == self.delivered + 1;
+        if self.waiting.get_mut(position).is_none() {
+            let reassembly = if is_next {
+                held.open_in_turn(shape)
+            } else {
+                match held.open(shape, limits) {
+                    Some(reassembly) => reassembly,
+                    None => return Verdict::Refused(DropReason::ReceiveLimit),
+                }
+            };
+            held.count_chunk(self.waiting.needs_chunk(position), false);
+            let parts = Waiting::Parts(Box::new(reassembly));
+            self.waiting.insert(position, parts);
+        }
+        let Some(Waiting::Parts(reassembly)) = self.waiting.get_mut(position) else {
             return Verdict::Refused(DropReason::BadFragment);
         };
         if reassembly.shape() != shape {
@@ -178,7 +178,6 @@ impl ChannelIn {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         // All that waits, waits for the next packet: to refuse that one would be for ever.
-        let is_next = position == self.delivered + 1;
         let limit_bytes = limits
             .reassembly_bytes
             .saturating_mul(if is_next { 2 } else { 1 });
@@ -210,36 +209,41 @@ impl ChannelIn {
     }
 
     fn deliver_waiting(&mut self, held: &mut Held, deliver: &mut impl FnMut(PacketFlags, Bytes)) {
-        while let Some(first) = self.waiting.first_entry() {
-            let position = *first.key();
-            if position <= self.delivered {
-                // A packet inside the range of a fragmented one: only a broken sender makes these.
-                match first.remove() {
-                    Waiting::Packet(payload) => held.release(payload.len()),
-                    Waiting::Parts(reassembly) => held.close(&reassembly),
-                }
-                continue;
+        loop {
+            let position = self.delivered + 1;
+            match self.waiting.get_mut(position) {
+                None => return,
+                Some(Waiting::Parts(reassembly)) if !reassembly.is_complete() => return,
+                Some(_) => {}
             }
-            let ready = match first.get() {
-                Waiting::Packet(_) => true,
-                Waiting::Parts(reassembly) => reassembly.is_complete(),
-            };
-            if !ready || position != self.delivered + 1 {
-                return;
-            }
-            match first.remove() {
-                Waiting::Packet(payload) => {
-                    held.release(payload.len());
+            match self.take_waiting(position, held) {
+                Some(Waiting::Packet(payload)) => {
                     self.delivered = position;
                     deliver(PacketFlags::RELIABLE, payload);
                 }
-                Waiting::Parts(reassembly) => {
-                    held.close(&reassembly);
+                Some(Waiting::Parts(reassembly)) => {
                     self.delivered += u64::from(reassembly.shape().count);
                     deliver(PacketFlags::RELIABLE, reassembly.into_payload());
+                    // Packets inside the range of a fragmented one: only a broken sender makes these.
+                    while let Some(inside) = self.waiting.first_up_to(self.delivered) {
+                        self.take_waiting(inside, held);
+                    }
                 }
+                None => return,
             }
         }
+    }
+
+    /// Takes what waits at `position` out, and gives back what it is charged.
+    #[inline]
+    fn take_waiting(&mut self, position: u64, held: &mut Held) -> Option<Waiting> {
+        let (waiting, freed) = self.waiting.take(position)?;
+        match &waiting {
+            Waiting::Packet(payload) => held.leave_list(payload.len()),
+            Waiting::Parts(reassembly) => held.close(reassembly),
+        }
+        held.count_chunk(false, freed);
+        Some(waiting)
     }
 
     fn deliver_waiting_unreliable(
@@ -253,7 +257,7 @@ impl ChannelIn {
                 break;
             }
             let (flags, payload) = first.remove();
-            held.release(payload.len());
+            held.release_unreliable(payload.len());
             if position == self.delivered {
                 self.unreliable = number;
                 deliver(flags, payload);
@@ -326,7 +330,7 @@ impl ChannelIn {
         if self.waiting_unreliable.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        if !held.wait(payload.len(), limits) {
+        if !held.wait_unreliable(payload.len(), limits) {
             return Verdict::Ignored(DropReason::ReceiveLimit);
         }
         self.waiting_unreliable.insert(key, (flags, payload));

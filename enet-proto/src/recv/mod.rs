@@ -3,12 +3,17 @@
 mod channel;
 mod reassembly;
 mod unsequenced;
+mod waitlist;
 
 pub(crate) use channel::{ChannelIn, Verdict};
 pub(crate) use unsequenced::UnsequencedWindow;
 
 use crate::Limits;
 use reassembly::{Reassembly, Shape};
+use waitlist::Waitlist;
+
+/// What the allocator takes for a small packet, beside its place in a [`Waitlist`].
+const ALLOCATION_BYTES: usize = 24;
 
 /// What the packets of one peer hold inside the host.
 #[derive(Clone, Debug, Default)]
@@ -24,14 +29,31 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Charges a packet of `bytes` that has to wait, if the limit allows.
-    pub(crate) const fn wait(&mut self, bytes: usize, limits: &Limits) -> bool {
-        let after = self.waiting_bytes + bytes + Limits::OVERHEAD_BYTES;
+    /// Charges `bytes` for something that has to wait, if the limit allows.
+    const fn wait(&mut self, bytes: usize, limits: &Limits) -> bool {
+        let after = self.waiting_bytes + bytes;
         if after > limits.waiting_bytes {
             return false;
         }
         self.waiting_bytes = after;
         true
+    }
+
+    /// Charges a reliable packet of `bytes` that has to wait in a waitlist, which may grow for it.
+    const fn wait_in_list(&mut self, bytes: usize, grows: bool, limits: &Limits) -> bool {
+        let chunk = if grows { Waitlist::CHUNK_BYTES } else { 0 };
+        self.wait(bytes + ALLOCATION_BYTES + chunk, limits)
+    }
+
+    /// Gives back what [`Held::wait_in_list`] charged.
+    const fn leave_list(&mut self, bytes: usize) {
+        self.waiting_bytes -= bytes + ALLOCATION_BYTES;
+    }
+
+    /// Charges or gives back a chunk of a waitlist.
+    const fn count_chunk(&mut self, taken: bool, freed: bool) {
+        self.waiting_bytes += taken as usize * Waitlist::CHUNK_BYTES;
+        self.waiting_bytes -= freed as usize * Waitlist::CHUNK_BYTES;
     }
 
     /// Adds part `number` to `reassembly`, if `limit_bytes` allows; the last incomplete packet may always be completed.
@@ -79,8 +101,13 @@ impl Held {
         self.reassembly_bytes -= reassembly.charge();
     }
 
-    /// Gives back what [`Held::wait`] charged.
-    pub(crate) const fn release(&mut self, bytes: usize) {
+    /// Charges an unreliable packet of `bytes` that has to wait, if the limit allows.
+    const fn wait_unreliable(&mut self, bytes: usize, limits: &Limits) -> bool {
+        self.wait(bytes + Limits::OVERHEAD_BYTES, limits)
+    }
+
+    /// Gives back what [`Held::wait_unreliable`] charged.
+    const fn release_unreliable(&mut self, bytes: usize) {
         self.waiting_bytes -= bytes + Limits::OVERHEAD_BYTES;
     }
 }

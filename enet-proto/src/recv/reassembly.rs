@@ -7,6 +7,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+/// From this length on, a packet is believed to be a long one.
+const LONG_BYTES: usize = 32 << 10;
+
 /// How a packet is divided: all parts have one length but the last, which is what remains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -93,12 +96,25 @@ impl Reassembly {
             self.later.insert(number, payload.into());
             return;
         }
+        self.reserve(payload.len());
         self.joined.extend_from_slice(payload);
         self.next += 1;
         while let Some(part) = self.later.remove(&self.next) {
             self.joined.extend_from_slice(&part);
             self.later_bytes -= part.len();
             self.next += 1;
+        }
+    }
+
+    /// Makes room for `more` bytes, and for more than these once many have come.
+    fn reserve(&mut self, more: usize) {
+        let have = self.joined.len();
+        let needed = have + more;
+        if needed > self.joined.capacity() {
+            let ahead = if have < LONG_BYTES { have } else { 3 * have };
+            let total = self.shape.total_bytes as usize;
+            let room = needed.saturating_add(ahead).min(total).max(needed);
+            self.joined.reserve_exact(room - have);
         }
     }
 
@@ -111,10 +127,10 @@ impl Reassembly {
         self.joined.into()
     }
 
-    /// What it is charged: the bytes that have come, and overhead for the packet and each part kept apart.
+    /// What it is charged: the memory for the bytes that have come, and overhead for the packet and each part kept apart.
     pub(crate) fn charge(&self) -> usize {
         let overhead = (self.later.len() + 1) * Limits::OVERHEAD_BYTES;
-        self.joined.len() + self.later_bytes + overhead
+        self.joined.capacity() + self.later_bytes + overhead
     }
 }
 

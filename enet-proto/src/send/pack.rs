@@ -157,22 +157,26 @@ impl Peer {
     }
 
     fn pack_acknowledgements(&mut self, packing: &mut Packing<'_>) {
-        while let Some(acknowledgement) = self.out.acknowledgements.front() {
+        while let Some(run) = self.out.acknowledgements.front_mut() {
             let command = Command {
                 acknowledge: false,
                 unsequenced: false,
-                channel: acknowledgement.channel,
-                sequence: acknowledgement.sequence,
+                channel: run.channel,
+                sequence: run.first,
                 body: Body::Acknowledge {
-                    sequence: acknowledgement.sequence,
-                    sent_time: acknowledgement.sent_time,
+                    sequence: run.first,
+                    sent_time: run.sent_time,
                 },
             };
             if !packing.add(&command) {
                 return;
             }
             self.data_sent += command.encoded_len() as u64;
-            self.out.acknowledgements.pop_front();
+            run.first = run.first.wrapping_add(1);
+            run.count -= 1;
+            if run.count == 0 {
+                self.out.acknowledgements.pop_front();
+            }
         }
     }
 

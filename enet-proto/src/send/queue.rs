@@ -210,11 +210,14 @@ impl Other {
     }
 }
 
-/// An acknowledgement that waits to be sent.
+/// Acknowledgements that wait to be sent: of `count` consecutive commands that came in one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Acknowledgement {
+pub(crate) struct Acknowledgements {
     pub(crate) channel: u8,
-    pub(crate) sequence: u16,
+    /// Number of the first command.
+    pub(crate) first: u16,
+    pub(crate) count: u16,
+    /// Sent time of the datagram.
     pub(crate) sent_time: u16,
 }
 
@@ -224,7 +227,7 @@ pub(crate) struct Outgoing {
     order: u64,
     pub(crate) reliable: VecDeque<QueuedReliable>,
     pub(crate) other: VecDeque<(u64, Other)>,
-    pub(crate) acknowledgements: VecDeque<Acknowledgement>,
+    pub(crate) acknowledgements: VecDeque<Acknowledgements>,
     /// Commands to send again: channel and sequence number.
     pub(crate) lost: VecDeque<(u8, u16)>,
     /// Commands sent once, oldest first; acknowledged ones leave when they come to the front.
@@ -398,13 +401,23 @@ impl Outgoing {
         limits: &Limits,
     ) {
         if let Some(last) = self.acknowledgements.back_mut()
-            && (last.channel, last.sequence) == (channel, sequence)
+            && last.channel == channel
         {
-            last.sent_time = sent_time;
-        } else if self.acknowledgements.len() < limits.acknowledgements {
-            self.acknowledgements.push_back(Acknowledgement {
+            let next = sequence == last.first.wrapping_add(last.count);
+            if next && last.sent_time == sent_time && last.count < u16::MAX {
+                last.count += 1;
+                return;
+            }
+            if last.count == 1 && last.first == sequence {
+                last.sent_time = sent_time;
+                return;
+            }
+        }
+        if self.acknowledgements.len() < limits.acknowledgements {
+            self.acknowledgements.push_back(Acknowledgements {
                 channel,
-                sequence,
+                first: sequence,
+                count: 1,
                 sent_time,
             });
         }

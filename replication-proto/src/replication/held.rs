@@ -117,7 +117,8 @@ impl Session {
             let from = arrival.from;
             let result = self.dispatch(arrival);
             let _ = self.judge(result);
-            if !self.peers.at(slot).is_some_and(|peer| peer.id == from) {
+            // What was processed may have ended the stay of its sender.
+            if self.peers.slot(from) != Some(slot) {
                 return;
             }
             let Some(peer) = self.peers.admitted_at_mut(slot) else {

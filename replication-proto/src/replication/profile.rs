@@ -3,6 +3,7 @@
 use crate::node::{Kind, NodeKey};
 use crate::rpc_table::MethodId;
 use crate::session::Session;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -49,24 +50,13 @@ impl Traffic {
     }
 }
 
-/// What calls of one method cost, by its number.
+/// What calls of a node's methods cost, by number.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CallTraffic(Vec<(u16, Traffic)>);
+pub(crate) struct CallTraffic(BTreeMap<u16, Traffic>);
 
 impl CallTraffic {
     pub(crate) fn of(&mut self, method: u16) -> &mut Traffic {
-        let at = match self.0.binary_search_by_key(&method, |(id, _)| *id) {
-            Ok(at) => at,
-            Err(at) => {
-                self.0.insert(at, (method, Traffic::default()));
-                at
-            }
-        };
-        &mut self.0[at].1
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &(u16, Traffic)> {
-        self.0.iter()
+        self.0.entry(method).or_default()
     }
 }
 
@@ -117,7 +107,7 @@ impl Session {
         let found = self.nodes.get(node)?;
         let mut total = Traffic::default();
         let mut calls = Vec::new();
-        for (id, traffic) in found.calls.iter().flat_map(|calls| calls.iter()) {
+        for (id, traffic) in found.calls.iter().flat_map(|calls| calls.0.iter()) {
             total.add(*traffic);
             calls.extend(found.methods.method(*id).map(|method| CallProfile {
                 method: method.shared_name(),

@@ -19,6 +19,8 @@ const MIN_BYTES: usize = 11;
 /// A time that is behind by at least this is taken for one after a wrap.
 const WRAP: u16 = 32767;
 
+const UNKNOWN: Refusal = Verdict::Dropped(DropReason::UnknownId);
+
 /// What became of the entries of one packet.
 #[derive(Default)]
 struct Outcome {
@@ -69,6 +71,9 @@ impl Session {
             }
         }
         match outcome.first {
+            Some(UNKNOWN) if !outcome.is_applied && self.names_anothers(&bytes, is_delta) => {
+                drop(DropReason::Unauthorized)
+            }
             Some(refusal) if !outcome.is_applied => Err(refusal),
             Some(refusal) => {
                 self.count_refusal(refusal);
@@ -76,6 +81,22 @@ impl Session {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether the first number of a packet, unknown as it is, is one of another peer.
+    fn names_anothers(&self, bytes: &[u8], is_delta: bool) -> bool {
+        let first = if is_delta {
+            Delta::decode(bytes)
+                .ok()
+                .and_then(|packet| packet.entries.flatten().next())
+                .map(|entry| entry.id)
+        } else {
+            Sync::decode(bytes)
+                .ok()
+                .and_then(|packet| packet.entries.flatten().next())
+                .map(|entry| entry.id)
+        };
+        first.is_some_and(|id| self.is_of_another(|theirs| theirs.synchronizers.contains_key(&id)))
     }
 
     /// Keeps the first refusal, counts the others, and says whether the rest of the packet is given up: after a breach

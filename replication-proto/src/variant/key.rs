@@ -8,11 +8,6 @@ use super::value::Value;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// Whether two values are the same by the engine's comparison of replicated state: type and content, NaN equal to NaN.
-pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
-    nested(a, b).is_eq()
-}
-
 /// Whether two keys are one.
 #[inline]
 pub(super) fn same(a: &Value, b: &Value) -> bool {
@@ -22,6 +17,11 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
         (Value::Int(a), Value::Int(b)) => a == b,
         _ => compare(a, b).is_eq(),
     }
+}
+
+/// Whether two values are the same by the engine's comparison of replicated state: type and content, NaN equal to NaN.
+pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
+    nested(a, b).is_eq()
 }
 
 /// Compares two keys.

@@ -10,7 +10,7 @@ use core::time::Duration;
 use proto_core::Instant;
 use replication_proto::{
     Config, DropReason, Event, Incoming, NodeConfig, PeerId, RpcConfig, RpcTable, Session,
-    TransferMode, Verdict,
+    SyncTime, TransferMode, Verdict,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,6 +27,13 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
 
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Counts frames per peer, and runs them only when told to.
+pub(crate) fn engine(mut config: Config) -> Config {
+    config.sync_time = SyncTime::PerPeer;
+    config.frame_interval = None;
+    config
 }
 
 /// A packet as it left a session.
@@ -75,6 +82,19 @@ impl Net {
         net.add(Config::server());
         for &client in clients {
             net.add(Config::client(peer(client)));
+            net.connect(client);
+            net.settle();
+        }
+        net.forget();
+        net
+    }
+
+    /// The same with settings that are those of the engine where they show on the wire.
+    pub(crate) fn like_the_engine(clients: &[i32]) -> Self {
+        let mut net = Self::new();
+        net.add(engine(Config::server()));
+        for &client in clients {
+            net.add(engine(Config::client(peer(client))));
             net.connect(client);
             net.settle();
         }
@@ -192,6 +212,18 @@ impl Net {
             packet: Bytes::from(packet),
         };
         self.at(to).handle_packet(now, incoming)
+    }
+
+    /// One network frame of each session in turn, as in the recorded sessions: receive, replicate, send.
+    pub(crate) fn frame(&mut self) {
+        self.now = self.now + Duration::from_millis(16);
+        let ids: Vec<i32> = self.sessions.keys().copied().collect();
+        for id in ids {
+            self.receive_at(id);
+            let now = self.now;
+            self.at(id).tick(now);
+            self.send_from(id);
+        }
     }
 
     /// Drops the log, the verdicts and all waiting events.

@@ -8,6 +8,7 @@
 )]
 
 use super::body::{self, BodyCall};
+use super::expression::{self, Literal};
 use super::lex::{self, LexError, Line, Token};
 use crate::variant::text::Parser;
 use crate::variant::{Limits, Value, ValueType};
@@ -30,7 +31,7 @@ pub(crate) struct ClassDef {
     pub(crate) constants: BTreeMap<String, Constant>,
     pub(crate) variables: BTreeMap<String, Variable>,
     pub(crate) functions: Vec<Function>,
-    pub(crate) inner: Vec<Rc<ClassDef>>,
+    pub(crate) inner: Vec<Rc<Self>>,
     /// Lines of `@rpc` without a function.
     pub(crate) stray_rpcs: Vec<u32>,
 }
@@ -255,9 +256,9 @@ impl Statement<'_> {
         let Some(name) = name.word() else {
             return;
         };
-        let (kind, value) = self.typed(rest);
+        let (kind, value) = Self::typed(rest);
         let initial = match (value, kind) {
-            (Some(value), _) => literal(value, kind),
+            (Some(value), _) => self.literal(value, kind),
             (None, Some(kind)) => default_of(kind),
             (None, None) => Some(Value::Nil),
         };
@@ -273,7 +274,7 @@ impl Statement<'_> {
     }
 
     /// What follows a name: `: type = value`, `:= value`, `= value`, each perhaps with `: setter` behind.
-    fn typed(&self, tokens: &[Token]) -> (Option<ValueType>, Option<&str>) {
+    fn typed(tokens: &[Token]) -> (Option<ValueType>, Option<&[Token]>) {
         let (kind, value) = match tokens {
             [colon, equals, ..] if colon.is(':') && equals.is('=') => (None, tokens.get(1..)),
             [colon, kind, rest @ ..] if colon.is(':') => {
@@ -295,27 +296,21 @@ impl Statement<'_> {
             _ => (None, Some(tokens)),
         };
         let value = value.and_then(|value| match value.split_first() {
-            Some((equals, value)) if equals.is('=') => self.source(value),
+            Some((equals, value)) if equals.is('=') => Some(up_to_colon(value)),
             _ => None,
         });
         (kind, value)
     }
 
-    /// The text of an expression, up to a colon or the end.
-    fn source(&self, tokens: &[Token]) -> Option<&str> {
-        let mut depth = 0usize;
-        let mut end = tokens.last()?.end;
-        for token in tokens {
-            if token.is('(') || token.is('[') || token.is('{') {
-                depth = depth.saturating_add(1);
-            } else if token.is(')') || token.is(']') || token.is('}') {
-                depth = depth.saturating_sub(1);
-            } else if depth == 0 && token.is(':') {
-                end = token.start;
-                break;
-            }
-        }
-        self.text.get(tokens.first()?.start..end)
+    /// The value of an expression, as a variable of the given type holds it.
+    fn literal(&self, tokens: &[Token], kind: Option<ValueType>) -> Option<Value> {
+        // Numbers have forms here that the text form of values lacks.
+        let value = match expression::evaluate(tokens, &|_| None) {
+            Some(Literal::Int(value)) => Value::Int(value),
+            Some(Literal::Float(value)) => Value::Float(value),
+            _ => parsed(self.text.get(tokens.first()?.start..tokens.last()?.end)?)?,
+        };
+        converted(value, kind)
     }
 
     fn function(&mut self, class: &mut ClassDef, tokens: &[Token]) {
@@ -353,6 +348,20 @@ impl Statement<'_> {
         };
         class.functions.push(function);
     }
+}
+
+/// The tokens of an expression, behind which a colon may begin something else.
+fn up_to_colon(tokens: &[Token]) -> &[Token] {
+    let mut depth = 0usize;
+    let end = tokens.iter().position(|token| {
+        if token.is('(') || token.is('[') || token.is('{') {
+            depth = depth.saturating_add(1);
+        } else if token.is(')') || token.is(']') || token.is('}') {
+            depth = depth.saturating_sub(1);
+        }
+        depth == 0 && token.is(':')
+    });
+    end.and_then(|end| tokens.get(..end)).unwrap_or(tokens)
 }
 
 fn parameter_of(function: &mut Function, tokens: &[Token]) {
@@ -424,11 +433,16 @@ fn type_of(name: &str) -> Option<ValueType> {
     ValueType::from_name(name).filter(|kind| !matches!(kind, ValueType::Nil | ValueType::Object))
 }
 
-/// The value of a literal, as a variable of the given type holds it.
-fn literal(text: &str, kind: Option<ValueType>) -> Option<Value> {
+/// A text that is one value.
+fn parsed(text: &str) -> Option<Value> {
     let mut parser = Parser::new(text, &Limits::default());
     let value = parser.value().ok()?;
     parser.finish().ok()?;
+    Some(value)
+}
+
+/// A value as a variable of the given type holds it.
+fn converted(value: Value, kind: Option<ValueType>) -> Option<Value> {
     match (kind, value) {
         #[expect(clippy::cast_precision_loss, reason = "as the engine converts it")]
         (Some(ValueType::Float), Value::Int(value)) => Some(Value::Float(value as f64)),
@@ -446,14 +460,14 @@ fn default_of(kind: ValueType) -> Option<Value> {
         ValueType::Float => Value::Float(0.0),
         ValueType::String => Value::String(String::new()),
         ValueType::StringName => Value::StringName("".into()),
-        ValueType::Vector2 => literal("Vector2(0, 0)", None)?,
-        ValueType::Vector2i => literal("Vector2i(0, 0)", None)?,
-        ValueType::Vector3 => literal("Vector3(0, 0, 0)", None)?,
-        ValueType::Vector3i => literal("Vector3i(0, 0, 0)", None)?,
-        ValueType::Quaternion => literal("Quaternion(0, 0, 0, 1)", None)?,
-        ValueType::Color => literal("Color(0, 0, 0, 1)", None)?,
-        ValueType::Array => literal("[]", None)?,
-        ValueType::Dictionary => literal("{}", None)?,
+        ValueType::Vector2 => parsed("Vector2(0, 0)")?,
+        ValueType::Vector2i => parsed("Vector2i(0, 0)")?,
+        ValueType::Vector3 => parsed("Vector3(0, 0, 0)")?,
+        ValueType::Vector3i => parsed("Vector3i(0, 0, 0)")?,
+        ValueType::Quaternion => parsed("Quaternion(0, 0, 0, 1)")?,
+        ValueType::Color => parsed("Color(0, 0, 0, 1)")?,
+        ValueType::Array => parsed("[]")?,
+        ValueType::Dictionary => parsed("{}")?,
         ValueType::PackedByteArray => Value::PackedByteArray(Vec::new()),
         _ => return None,
     })

@@ -342,3 +342,68 @@ enum Escapes {
     Cooked,
     Raw,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<Vec<String>> {
+        let lines = lines(text).unwrap();
+        let words = |line: Line| {
+            let tokens = line.tokens.into_iter();
+            tokens
+                .map(|token| text[token.start..token.end].into())
+                .collect()
+        };
+        lines.into_iter().map(words).collect()
+    }
+
+    #[test]
+    fn brackets_continuations_and_semicolons_make_logical_lines() {
+        assert_eq!(
+            words("a(b,\n  c) # x\nd \\\n  e; f\r\n\n\tg"),
+            [
+                &["a", "(", "b", ",", "c", ")"][..],
+                &["d", "e"],
+                &["f"],
+                &["g"]
+            ]
+        );
+        assert_eq!(lines("\t\ta\n b").unwrap()[0].indent, 2);
+    }
+
+    #[test]
+    fn strings_of_all_kinds_have_their_value() {
+        for (text, value) in [
+            (r#""a\n\"\u00e9\U01f600""#, "a\n\"é😀"),
+            ("'it\"s'", "it\"s"),
+            ("\"\"\"a\n\"b\" \"\"\"", "a\n\"b\" "),
+            (r#"r"a\n\"b""#, r#"a\n\"b"#),
+            ("&\"name\"", "name"),
+            ("^'path'", "path"),
+            ("\"a\\\nb\"", "ab"),
+        ] {
+            let lines = lines(text).unwrap();
+            assert_eq!(lines[0].tokens[0].text(), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_value_and_never_overflow() {
+        for (text, value) in [
+            ("1_000", Kind::Int(1000)),
+            ("0x1F", Kind::Int(31)),
+            ("0b101", Kind::Int(5)),
+            ("1.5e2", Kind::Float(150.0)),
+            ("99999999999999999999", Kind::Int(i64::MAX)),
+        ] {
+            assert_eq!(lines(text).unwrap()[0].tokens[0].kind, value, "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_through_strings_and_brackets() {
+        let lines = lines("\"\"\"\n\n\"\"\"\n(\n\n)\nend").unwrap();
+        assert_eq!(lines[2].tokens[0].line, 7);
+    }
+}
