@@ -94,6 +94,9 @@ impl Session {
             self.send_frame(&mut frame, slot);
         }
         self.account(&frame, now);
+        if self.replication.has_delayed {
+            self.replication.has_delayed = self.is_any_delayed();
+        }
         frame.groups.clear();
         frame.deltas.clear();
         frame.bytes.clear();
@@ -105,13 +108,16 @@ impl Session {
     pub(crate) fn next_frame(&self) -> Option<Instant> {
         self.config.frame_interval?;
         let has_work = self.replication.owned > 0 && !self.peers.admitted().is_empty();
-        let is_late = || {
-            let slots = self.peers.admitted().iter();
-            let mut peers = slots.filter_map(|&slot| self.peers.admitted_at(slot));
-            peers.any(|peer| !peer.replication.delayed.is_empty())
-        };
-        (self.is_connected() && (has_work || is_late()))
+        // Asked after each packet, so it must not look at every peer.
+        (self.is_connected() && (has_work || self.replication.has_delayed))
             .then(|| self.replication.next_frame.unwrap_or(Instant::ZERO))
+    }
+
+    /// Whether a spawn waits for the budget of any peer.
+    fn is_any_delayed(&self) -> bool {
+        let slots = self.peers.admitted().iter();
+        let mut peers = slots.filter_map(|&slot| self.peers.admitted_at(slot));
+        peers.any(|peer| !peer.replication.delayed.is_empty())
     }
 
     /// Runs a frame if its time has come, and keeps the beat.
