@@ -25,6 +25,7 @@ impl Session {
             self.nodes.remove(key);
             return Err(error);
         }
+        self.resolve_announced(key);
         self.show_new(key);
         Ok(key)
     }
@@ -162,6 +163,9 @@ impl Session {
                 self.nodes.remove(key);
             }
             return Err(error);
+        }
+        for key in keys {
+            self.resolve_announced(key);
         }
         root
     }

@@ -5,7 +5,7 @@ use super::pack::{Packed, Packer};
 use super::state::{Replication, Synchronizer};
 use crate::config::SyncTime;
 use crate::event::{Event, StateError};
-use crate::node::{NodeKey, Nodes, PropertySlot};
+use crate::node::{NodeKey, Nodes, OfferState, PropertySlot};
 use crate::peer::{Slot, TransferMode};
 use crate::session::Session;
 use crate::variant::compact;
@@ -20,6 +20,9 @@ const DELTA: (TransferMode, u8) = (TransferMode::Reliable, 0);
 /// How far behind the session's clock a peer's own may be to be set forward: a receiver takes that for later, whatever
 /// it had.
 const CATCH_UP: u16 = 0x4000;
+
+/// How often the pause before a path is announced again is doubled.
+const MAX_DOUBLINGS: u32 = 4;
 
 /// What is made once per frame, and who shares it.
 #[derive(Debug, Default)]
@@ -299,17 +302,55 @@ impl Session {
         };
         let replication = &peer.replication;
         if replication.sees == replication.ready {
+            if let Some(peer) = self.peers.admitted_at_mut(slot) {
+                peer.replication.retry = None;
+            }
             return;
         }
         let waiting: Vec<u32> = replication.sees.without(&replication.ready).collect();
+        let is_retry = self.is_retry_due(slot);
         for index in waiting {
             let row = self.replication.synchronizers.get(index);
             let Some(node) = row.map(|row| row.node) else {
                 continue;
             };
+            let is_new = !self.is_offered(slot, node);
             let state = self.offer_path(slot, node);
+            if is_retry
+                && !is_new
+                && !state.is_confirmed()
+                && let Some(id) = self.nodes.cache_id(node)
+            {
+                self.announce_path(slot, node, id);
+            }
             if state.is_confirmed() {
                 self.on_path_confirmed(slot, node);
+            }
+        }
+    }
+
+    fn is_offered(&self, slot: Slot, node: NodeKey) -> bool {
+        let (Some(peer), Some(node)) = (self.peers.at(slot), self.nodes.get(node)) else {
+            return false;
+        };
+        node.offer(slot.0, peer) != OfferState::None
+    }
+
+    /// Whether paths that a peer did not confirm are announced to it again now. The pause doubles each time.
+    fn is_retry_due(&mut self, slot: Slot) -> bool {
+        let (Some(pause), Some(now)) = (self.config.path_retry, self.replication.last_frame) else {
+            return false;
+        };
+        let Some(peer) = self.peers.admitted_at_mut(slot) else {
+            return false;
+        };
+        match peer.replication.retry {
+            Some((at, _)) if now < at => false,
+            known => {
+                let count = known.map_or(0, |(_, count)| count + 1).min(MAX_DOUBLINGS);
+                let pause = pause.saturating_mul(1 << count);
+                peer.replication.retry = Some((now + pause, count));
+                known.is_some()
             }
         }
     }
