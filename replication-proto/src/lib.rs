@@ -119,7 +119,7 @@ pub use event::{
     AuthFailure, DisconnectReason, Event, RpcCall, SpawnSource, Spawned, StateError, StateReceived,
 };
 pub use mismatch::{MethodMismatch, MismatchReport, MismatchSource};
-pub use node::{NodeConfig, NodeError, NodeKey};
+pub use node::{NodeError, NodeKey};
 pub use peer::{PeerId, Target, TransferMode};
 pub use rate::Rate;
 pub use replication::{
@@ -128,8 +128,8 @@ pub use replication::{
 };
 pub use rpc_table::{MethodId, RpcConfig, RpcMode, RpcTable, RpcTableError};
 pub use scene::{
-    NonFinite, PropertyConfig, ReplicationMode, Scene, SceneConfig, SceneError, SpawnerConfig,
-    SynchronizerConfig, SynchronizerError,
+    NodeConfig, NonFinite, PropertyConfig, ReplicationMode, Scene, SceneConfig, SceneError,
+    SpawnerConfig, SynchronizerConfig, SynchronizerError,
 };
 pub use session::{Incoming, Outgoing, Session};
 pub use stats::{DropReason, PeerUsage, Stats};

@@ -2,9 +2,11 @@
 
 use super::state::{Spawned, Spawner, Synchronizer};
 use crate::event::Event;
-use crate::node::{Kind, NodeConfig, NodeError, NodeKey, Part, Prepared, PropertySlot, Root};
+use crate::node::{Kind, NodeError, NodeKey, PropertySlot, Root};
 use crate::peer::PeerId;
-use crate::scene::{Layout, Planned, Scene, SceneError, SpawnerConfig, resolve};
+use crate::scene::{
+    Layout, NodeConfig, Part, Planned, Prepared, Scene, SceneError, SpawnerConfig, resolve,
+};
 use crate::session::Session;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;

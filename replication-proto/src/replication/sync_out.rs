@@ -1,14 +1,13 @@
 //! State goes out: one network frame (spec: SYNC full and delta, sending algorithm).
 
 use super::bits::Bits;
+use super::encode::{encode_delta, encode_full, root_slots};
 use super::pack::{Packed, Packer};
-use super::state::{Replication, Synchronizer};
+use super::state::Replication;
 use crate::config::SyncTime;
 use crate::event::{Event, StateError};
-use crate::node::{NodeKey, Nodes, OfferState, PropertySlot};
 use crate::peer::{Slot, TransferMode};
 use crate::session::Session;
-use crate::variant::compact;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
@@ -20,9 +19,6 @@ const DELTA: (TransferMode, u8) = (TransferMode::Reliable, 0);
 /// How far behind the session's clock a peer's own may be to be set forward: a receiver takes that for later, whatever
 /// it had.
 const CATCH_UP: u16 = 0x4000;
-
-/// How often the pause before a path is announced again is doubled.
-const MAX_DOUBLINGS: u32 = 4;
 
 /// What is made once per frame, and who shares it.
 #[derive(Debug, Default)]
@@ -295,66 +291,6 @@ impl Session {
         }
     }
 
-    /// Announces the paths of synchronizers that a peer sees without knowing their number.
-    fn offer_waiting(&mut self, slot: Slot) {
-        let Some(peer) = self.peers.admitted_at(slot) else {
-            return;
-        };
-        let replication = &peer.replication;
-        if replication.sees == replication.ready {
-            if let Some(peer) = self.peers.admitted_at_mut(slot) {
-                peer.replication.retry = None;
-            }
-            return;
-        }
-        let waiting: Vec<u32> = replication.sees.without(&replication.ready).collect();
-        let is_retry = self.is_retry_due(slot);
-        for index in waiting {
-            let row = self.replication.synchronizers.get(index);
-            let Some(node) = row.map(|row| row.node) else {
-                continue;
-            };
-            let is_new = !self.is_offered(slot, node);
-            let state = self.offer_path(slot, node);
-            if is_retry
-                && !is_new
-                && !state.is_confirmed()
-                && let Some(id) = self.nodes.cache_id(node)
-            {
-                self.announce_path(slot, node, id);
-            }
-            if state.is_confirmed() {
-                self.on_path_confirmed(slot, node);
-            }
-        }
-    }
-
-    fn is_offered(&self, slot: Slot, node: NodeKey) -> bool {
-        let (Some(peer), Some(node)) = (self.peers.at(slot), self.nodes.get(node)) else {
-            return false;
-        };
-        node.offer(slot.0, peer) != OfferState::None
-    }
-
-    /// Whether paths that a peer did not confirm are announced to it again now. The pause doubles each time.
-    fn is_retry_due(&mut self, slot: Slot) -> bool {
-        let (Some(pause), Some(now)) = (self.config.path_retry, self.replication.last_frame) else {
-            return false;
-        };
-        let Some(peer) = self.peers.admitted_at_mut(slot) else {
-            return false;
-        };
-        match peer.replication.retry {
-            Some((at, _)) if now < at => false,
-            known => {
-                let count = known.map_or(0, |(_, count)| count + 1).min(MAX_DOUBLINGS);
-                let pause = pause.saturating_mul(1 << count);
-                peer.replication.retry = Some((now + pause, count));
-                known.is_some()
-            }
-        }
-    }
-
     /// Sends the full states, built once for all who know the same, and gives the place of the group.
     fn send_full(&mut self, frame: &mut Frame, slot: Slot, time: u16) -> usize {
         let Some(ready) = self.ready(slot) else {
@@ -553,58 +489,4 @@ impl Replication {
 
 fn is_due(last: Option<Instant>, interval_micros: u64, now: Instant) -> bool {
     last.is_none_or(|last| now >= last + Duration::from_micros(interval_micros))
-}
-
-fn root_slots(nodes: &Nodes, root: NodeKey) -> Option<&[PropertySlot]> {
-    Some(&nodes.get(root)?.root.as_ref()?.slots)
-}
-
-/// Number, size and values as a full packet carries them.
-fn encode_full(
-    row: &Synchronizer,
-    slots: &[PropertySlot],
-    entry: &mut Vec<u8>,
-) -> Result<(), crate::variant::EncodeError> {
-    entry.extend_from_slice(&row.net_id.to_le_bytes());
-    entry.extend_from_slice(&[0; 4]);
-    for value in row.values(&row.layout.sync, slots) {
-        compact::encode(value, entry)?;
-    }
-    let size = entry.len() - 8;
-    set_size(entry, 4, size);
-    Ok(())
-}
-
-/// Number, mask, size and values as a delta packet carries them, at the end of `out`.
-fn encode_delta(
-    row: &Synchronizer,
-    nodes: &Nodes,
-    mask: u64,
-    max_bytes: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), StateError> {
-    let slots = root_slots(nodes, row.root).ok_or(StateError::TooDeep)?;
-    let start = out.len();
-    out.extend_from_slice(&row.net_id.to_le_bytes());
-    out.extend_from_slice(&mask.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    for (bit, value) in row.values(&row.layout.watch, slots).enumerate() {
-        if mask >> bit & 1 != 0 {
-            compact::encode(value, out).map_err(|_| StateError::TooDeep)?;
-        }
-    }
-    let size = out.len() - start - 16;
-    if size > max_bytes {
-        return Err(StateError::TooLarge { limit: max_bytes });
-    }
-    set_size(out, start + 12, size);
-    Ok(())
-}
-
-fn set_size(bytes: &mut [u8], at: usize, size: usize) {
-    if let Some(field) = bytes.get_mut(at..at + 4) {
-        // A state beyond 32 bits exceeds every packet limit.
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        field.copy_from_slice(&size.to_le_bytes());
-    }
 }
