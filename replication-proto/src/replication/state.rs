@@ -150,6 +150,8 @@ pub(crate) struct PeerReplication {
     /// The time of the last frame in which it saw anything.
     pub(crate) time: Option<u16>,
     pub(crate) aging: Option<Box<Aging>>,
+    /// When paths that it did not confirm are announced again, and how often they were.
+    pub(crate) retry: Option<(Instant, u32)>,
     /// Nodes that it spawned here, by its numbers.
     pub(crate) nodes: BTreeMap<u32, NodeKey>,
     /// Synchronizers that its spawns listed, by its numbers.
