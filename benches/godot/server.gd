@@ -21,6 +21,9 @@ func _ready() -> void:
 		get_tree().quit(1)
 		return
 	multiplayer.multiplayer_peer = peer
+	# A server that cannot keep up is measured all the same.
+	multiplayer.peer_connected.connect(func(id: int) -> void:
+		peer.get_peer(id).set_timeout(64, 60_000, 120_000))
 	for index in int(options["units"]):
 		var unit: Node3D = UNIT.instantiate()
 		unit.name = "Unit%d" % index

@@ -5,14 +5,15 @@
 //! scene engine GODOT PROJECT             ours and the engine, with sockets too
 //! scene quick                            each part once, without figures
 //! scene profile session|machine UNITS CLIENTS FRAMES
-//! scene serve ROOMS UNITS SECONDS        a server process, for the parts above
+//! scene serve ROOMS UNITS shown|hidden SECONDS
+//!                                        a server process, for the parts above
 //! ```
 //!
 //! Times are CPU times. `unit` in the tables means unit, client and frame.
 
 use benches::allocation;
 use benches::scene::{
-    FULL_ENTRY_BYTES, MachineRoom, Process, SessionRoom, Usage, serve, unit_scene,
+    FULL_ENTRY_BYTES, MachineRoom, Process, SessionRoom, Sight, Usage, serve, unit_scene,
 };
 use core::time::Duration;
 use cpu_time::ThreadTime;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         ["quick"] => quick(),
         ["engine", godot, project] => compare(godot, project),
         ["profile", what, counts @ ..] => profile(what, counts),
-        ["serve", rooms, units, seconds] => serve_for(rooms, units, seconds),
+        ["serve", rooms, units, sight, seconds] => serve_for(rooms, units, sight, seconds),
         _ => Err(io::Error::other("see the head of benches/src/bin/scene.rs")),
     };
     match result {
@@ -58,9 +59,13 @@ fn number<T: core::str::FromStr>(text: &str) -> io::Result<T> {
         .map_err(|_| io::Error::other(format!("{text} is not a number")))
 }
 
-fn serve_for(rooms: &str, units: &str, seconds: &str) -> io::Result<()> {
+fn serve_for(rooms: &str, units: &str, sight: &str, seconds: &str) -> io::Result<()> {
+    let sight = match sight {
+        "hidden" => Sight::Hidden,
+        _ => Sight::Shown,
+    };
     let lifetime = Duration::from_secs(number(seconds)?);
-    serve(number(rooms)?, number(units)?, lifetime)
+    serve(number(rooms)?, number(units)?, sight, lifetime)
 }
 
 fn plain(work: &mut dyn FnMut()) {
@@ -121,7 +126,7 @@ fn median(updates: usize, per_frame: usize, mut batch: impl FnMut(u32) -> Durati
 }
 
 fn session_frame(units: usize, clients: usize, updates: usize) -> f64 {
-    let mut room = SessionRoom::new(&unit_scene(), units, clients);
+    let mut room = SessionRoom::new(&unit_scene(Sight::Shown), units, clients);
     median(updates * 4, units * clients, |frames| {
         let start = ThreadTime::now();
         for _ in 0..frames {
@@ -132,7 +137,7 @@ fn session_frame(units: usize, clients: usize, updates: usize) -> f64 {
 }
 
 fn machine_frame(units: usize, clients: usize, updates: usize) -> f64 {
-    let mut room = MachineRoom::new(&unit_scene(), units, clients, plain);
+    let mut room = MachineRoom::new(&unit_scene(Sight::Shown), units, clients, plain);
     median(updates, units * clients, |frames| {
         room.take_busy();
         (0..frames).for_each(|_| room.frame());
@@ -141,7 +146,7 @@ fn machine_frame(units: usize, clients: usize, updates: usize) -> f64 {
 }
 
 fn session_bytes(units: usize, clients: usize) -> usize {
-    let scene = unit_scene();
+    let scene = unit_scene(Sight::Shown);
     let before = allocation::live_bytes();
     let room = allocation::counting(|| {
         let mut room = SessionRoom::new(&scene, units, clients);
@@ -157,7 +162,7 @@ fn session_bytes(units: usize, clients: usize) -> usize {
 
 /// What the server of each of so many rooms holds, in the middle of the game.
 fn machine_bytes(units: usize, clients: usize, rooms: usize) -> usize {
-    let scene = unit_scene();
+    let scene = unit_scene(Sight::Shown);
     let before = allocation::live_bytes();
     let mut all: Vec<MachineRoom> = Vec::new();
     for _ in 0..rooms {
@@ -170,19 +175,19 @@ fn machine_bytes(units: usize, clients: usize, rooms: usize) -> usize {
 }
 
 fn quick() -> io::Result<()> {
-    let mut room = SessionRoom::new(&unit_scene(), 20, 3);
+    let mut room = SessionRoom::new(&unit_scene(Sight::Shown), 20, 3);
     assert!(
         room.frame() as u64 >= 20 * 3 * FULL_ENTRY_BYTES,
         "all units are sent"
     );
-    let mut room = MachineRoom::new(&unit_scene(), 20, 3, plain);
+    let mut room = MachineRoom::new(&unit_scene(Sight::Shown), 20, 3, plain);
     room.frame();
     assert!(
         room.bytes_of_frame() as u64 >= 20 * 3 * FULL_ENTRY_BYTES,
         "all units are sent"
     );
     assert!(machine_bytes(20, 3, 2) > 0, "memory is counted");
-    let usage = our_process(1, 20)?.measure(2, 20, 30)?;
+    let usage = our_process(1, 20, Sight::Shown)?.measure(2, 20, 30)?;
     assert!(
         usage.states > 0 && usage.changes > 0,
         "clients are served: {usage:?}"
@@ -197,11 +202,15 @@ fn profile(what: &str, counts: &[&str]) -> io::Result<()> {
         ));
     };
     let (units, clients, frames) = (number(units)?, number(clients)?, number::<u32>(frames)?);
-    let scene = unit_scene();
+    let scene = unit_scene(Sight::Shown);
     match what {
         "session" => {
             let mut room = SessionRoom::new(&scene, units, clients);
-            timed(|| (0..frames).for_each(|_| drop(room.frame())));
+            timed(|| {
+                (0..frames).for_each(|_| {
+                    core::hint::black_box(room.frame());
+                })
+            });
         }
         "machine" => {
             let mut room = MachineRoom::new(&scene, units, clients, plain);
@@ -218,17 +227,18 @@ fn timed(work: impl FnOnce()) {
     work();
 }
 
-fn our_process(rooms: usize, units: usize) -> io::Result<Process> {
+fn our_process(rooms: usize, units: usize, sight: Sight) -> io::Result<Process> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["serve", &rooms.to_string(), &units.to_string(), "120"]);
+    let (count, units) = (rooms.to_string(), units.to_string());
+    command.args(["serve", &count, &units, sight.word(), "200"]);
     Ok(Process::start(command, rooms))
 }
 
-fn engine_process(godot: &str, project: &str, units: usize, hidden: bool) -> Process {
+fn engine_process(godot: &str, project: &str, units: usize, sight: Sight) -> Process {
     let mut command = Command::new(godot);
-    command.args(["--headless", "--path", project, "--", "--for=120"]);
+    command.args(["--headless", "--path", project, "--", "--for=200"]);
     command.arg(format!("--units={units}"));
-    if hidden {
+    if sight == Sight::Hidden {
         command.arg("--hidden");
     }
     Process::start(command, 1)
@@ -238,26 +248,33 @@ fn engine_process(godot: &str, project: &str, units: usize, hidden: bool) -> Pro
 fn compare(godot: &str, project: &str) -> io::Result<()> {
     load("before");
     let alone = ours()?;
+    println!("\nas processes over loopback UDP, the system's share included, CPU in µs per frame;");
     println!(
-        "\nas processes over loopback UDP: CPU time per frame in µs; `rest` is the engine with the same clients"
+        "`rest`: the same with the units hidden from the clients; `unit`: the difference, in ns"
+    );
+    println!("per unit, client and frame; `got`: entries of full state that reached the clients;");
+    println!("`times`: engine to ours; `machine`: to our server without sockets, from above");
+    println!(
+        "               ------------ engine -------------   ------------- ours --------------"
     );
     println!(
-        "and its units hidden from them, which is subtracted from its columns, and nothing from ours"
-    );
-    println!(
-        "units  clients  engine frame   rest  ours frame   engine ns/unit  ours ns/unit  ratio   server ns/unit  ratio   \
-         engine user  ours user   engine got  ours got   engine MiB  ours MiB"
+        "units clients  frame  rest  unit  user   got   MiB  frame  rest  unit  user   got   MiB   times  machine"
     );
     for units in UNITS {
         for clients in CLIENTS {
-            let rest = engine_process(godot, project, units, true).measure(clients, 0, FRAMES)?;
-            let engine =
-                engine_process(godot, project, units, false).measure(clients, units, FRAMES)?;
-            let ours = our_process(1, units)?.measure(clients, units, FRAMES)?;
+            let mut usages = Vec::new();
+            for (sight, spawns) in [(Sight::Hidden, 0), (Sight::Shown, units)] {
+                let mut process = engine_process(godot, project, units, sight);
+                usages.push(process.measure(clients, spawns, FRAMES)?);
+            }
+            for (sight, spawns) in [(Sight::Hidden, 0), (Sight::Shown, units)] {
+                let mut process = our_process(1, units, sight)?;
+                usages.push(process.measure(clients, spawns, FRAMES)?);
+            }
             let machine = alone
                 .iter()
                 .find(|line| (line.units, line.clients) == (units, clients));
-            print_pair(units, clients, &rest, &engine, &ours, machine);
+            print_pair(units, clients, &usages, machine);
         }
     }
     rooms(godot, project)?;
@@ -265,47 +282,44 @@ fn compare(godot: &str, project: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn print_pair(
-    units: usize,
-    clients: usize,
-    rest: &Usage,
-    engine: &Usage,
-    ours: &Usage,
-    machine: Option<&Ours>,
-) {
+fn print_pair(units: usize, clients: usize, usages: &[Usage], machine: Option<&Ours>) {
     let each = (units * clients) as f64;
-    let engine_nanos = (engine.frame_micros() - rest.frame_micros()) * 1000.0 / each;
-    let our_nanos = ours.frame_micros() * 1000.0 / each;
-    let machine_nanos = machine.map_or(f64::NAN, |line| line.machine_nanos);
-    let got = |usage: &Usage| 100.0 * usage.states as f64 / (usage.frames as f64 * each);
-    let mib = |usage: &Usage| usage.pss as f64 / f64::from(1 << 20);
-    println!(
-        "{units:>5} {clients:>8} {:>13.0} {:>6.0} {:>11.0} {engine_nanos:>16.0} {our_nanos:>13.1} {:>5.1}x {machine_nanos:>16.1} {:>5.1}x \
-         {:>12.0} % {:>8.0} % {:>10.0} % {:>7.0} % {:>12.1} {:>9.1}",
-        engine.frame_micros(),
-        rest.frame_micros(),
-        ours.frame_micros(),
-        engine_nanos / our_nanos,
-        engine_nanos / machine_nanos,
-        100.0 * engine.user_share,
-        100.0 * ours.user_share,
-        got(engine),
-        got(ours),
-        mib(engine),
-        mib(ours),
-    );
+    let nanos =
+        |rest: &Usage, full: &Usage| (full.frame_micros() - rest.frame_micros()) * 1000.0 / each;
+    print!("{units:>5} {clients:>7}");
+    let mut costs = Vec::new();
+    for pair in usages.chunks_exact(2) {
+        let [rest, full] = pair else { continue };
+        costs.push(nanos(rest, full));
+        print!(
+            " {:>6.0} {:>5.0} {:>5.0} {:>3.0} % {:>3.0} % {:>5.1}",
+            full.frame_micros(),
+            rest.frame_micros(),
+            nanos(rest, full),
+            100.0 * full.user_share,
+            100.0 * full.states as f64 / (full.frames as f64 * each),
+            mib(full),
+        );
+    }
+    let (engine, ours) = (costs[0], costs[1]);
+    let machine = machine.map_or(f64::NAN, |line| line.machine_nanos);
+    println!("  {:>5.1}x {:>7.1}x", engine / ours, engine / machine);
+}
+
+fn mib(usage: &Usage) -> f64 {
+    usage.pss as f64 / f64::from(1 << 20)
 }
 
 /// Many rooms of ours in one process beside one of the engine.
 fn rooms(godot: &str, project: &str) -> io::Result<()> {
-    let engine = engine_process(godot, project, SMALL_UNITS, false).measure(
+    let engine = engine_process(godot, project, SMALL_UNITS, Sight::Shown).measure(
         SMALL_CLIENTS,
         SMALL_UNITS,
         FRAMES,
     )?;
-    let ours = our_process(ROOMS, SMALL_UNITS)?.measure(SMALL_CLIENTS, SMALL_UNITS, 120)?;
-    let mib = |usage: &Usage| usage.pss as f64 / f64::from(1 << 20);
-    println!("\nrooms of {SMALL_UNITS} units and {SMALL_CLIENTS} clients");
+    let ours =
+        our_process(ROOMS, SMALL_UNITS, Sight::Shown)?.measure(SMALL_CLIENTS, SMALL_UNITS, 120)?;
+    println!("\nrooms of {SMALL_UNITS} units and {SMALL_CLIENTS} clients, as processes");
     println!(
         "engine, 1 room: {:.1} MiB, {:.0} µs per frame",
         mib(&engine),
@@ -318,7 +332,7 @@ fn rooms(godot: &str, project: &str) -> io::Result<()> {
         ours.frames as f64 / ours.wall.as_secs_f64()
     );
     println!(
-        "ours, {ROOMS} rooms in memory: {} KiB allocated by the server of each",
+        "ours, {ROOMS} rooms without sockets: {} KiB allocated by the server of each",
         machine_bytes(SMALL_UNITS, SMALL_CLIENTS, ROOMS) / 1024
     );
     Ok(())

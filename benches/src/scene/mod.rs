@@ -77,10 +77,34 @@ pub struct Units {
     frame: u32,
 }
 
+/// Whether clients see the units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// All of them.
+    Shown,
+    /// None of them.
+    Hidden,
+}
+
+impl Sight {
+    /// Its word on the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Shown => "shown",
+            Self::Hidden => "hidden",
+        }
+    }
+}
+
 /// The scene of a unit; rooms share it.
 #[must_use]
-pub fn unit_scene() -> Scene {
-    let state = SynchronizerConfig::new()
+pub fn unit_scene(sight: Sight) -> Scene {
+    let state = match sight {
+        Sight::Shown => SynchronizerConfig::new(),
+        Sight::Hidden => SynchronizerConfig::new().private(),
+    };
+    let state = state
         .property(PropertyConfig::new("position").initial(Vector3::default()))
         .property(PropertyConfig::new("hp").initial(0).on_change());
     SceneConfig::new("res://unit.tscn")

@@ -1,6 +1,6 @@
 //! A server in a process of its own, ours or the engine's, and what the system says it used: [`Process`].
 
-use super::{Received, Swarm, Units, machine, unit_scene};
+use super::{Received, Sight, Swarm, Units, machine, unit_scene};
 use core::time::Duration;
 use gdwire::Server;
 use gdwire::drive::blocking::ServerDriver;
@@ -15,7 +15,7 @@ use std::time::Instant;
 const FRAMES_PER_REPORT: u64 = 30;
 
 /// How long a server may take to start, and clients to join.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often clients look at their sockets.
 const PERIOD: Duration = Duration::from_millis(2);
@@ -211,8 +211,8 @@ impl Drop for Process {
 ///
 /// # Panics
 /// When a room cannot be made.
-pub fn serve(rooms: usize, units: usize, lifetime: Duration) -> io::Result<()> {
-    let scene = unit_scene();
+pub fn serve(rooms: usize, units: usize, sight: Sight, lifetime: Duration) -> io::Result<()> {
+    let scene = unit_scene(sight);
     let mut drivers = Vec::new();
     for _ in 0..rooms {
         let mut server = Server::new(machine::server_config(64)).expect("good settings");

@@ -246,6 +246,13 @@ impl Synchronizer {
         })
     }
 
+    /// Whether the property in a slot of the root, if it is one of its own, can have this value.
+    pub(crate) fn accepts(&self, slot: u16, value: &Value) -> bool {
+        let at = self.slots.iter().position(|&other| other == slot);
+        at.and_then(|at| self.layout.properties.get(at))
+            .is_none_or(|property| property.accepts(value))
+    }
+
     /// Forgets what belongs to one authority, as when another takes over.
     pub(crate) fn restart(&mut self) {
         self.net_id = 0;

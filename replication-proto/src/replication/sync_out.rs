@@ -138,7 +138,7 @@ impl Session {
 
     /// Encodes the full state of synchronizers whose values or number changed.
     fn encode_stale(&mut self) {
-        let stale = core::mem::take(&mut self.replication.stale);
+        let mut stale = core::mem::take(&mut self.replication.stale);
         let max = self.config.max_sync_packet_bytes;
         for &index in &stale {
             let Some(row) = self.replication.synchronizers.get_mut(index) else {
@@ -162,9 +162,8 @@ impl Session {
                 Err(_) => self.complain(index, StateError::TooDeep),
             }
         }
-        let mut stale = stale;
         stale.clear();
-        self.replication.stale.append(&mut stale);
+        self.replication.stale = stale;
     }
 
     /// Says once that a synchronizer's state cannot be sent.
