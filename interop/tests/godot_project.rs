@@ -53,7 +53,10 @@ fn engine_report(engine: &Path, folder: &Path) -> (Vec<Json>, String) {
         .collect();
     let noise = String::from_utf8_lossy(&output.stderr).into_owned();
     let is_complete = events.last().is_some_and(|event| event["event"] == "end");
-    assert!(is_complete, "the engine did not come to the end:\n{lines}\n{noise}");
+    assert!(
+        is_complete,
+        "the engine did not come to the end:\n{lines}\n{noise}"
+    );
     (events, noise)
 }
 
@@ -83,12 +86,23 @@ fn compare_node(ours: &ProjectNode, theirs: &Json, root: Option<&str>) {
         let scenes: Vec<&str> = spawner.scenes.iter().map(|scene| &**scene).collect();
         assert_eq!(theirs["scenes"], Json::from(scenes), "{path}");
         assert_eq!(theirs["limit"], spawner.spawn_limit, "{path}");
-        assert_eq!(theirs["parent"].as_str().map(str::to_owned), resolved(&spawner.parent), "{path}");
+        assert_eq!(
+            theirs["parent"].as_str().map(str::to_owned),
+            resolved(&spawner.parent),
+            "{path}"
+        );
     }
     if let Some(synchronizer) = &ours.synchronizer {
         let theirs = &theirs["synchronizer"];
-        assert_eq!(theirs["root"].as_str().map(str::to_owned), resolved(&synchronizer.root), "{path}");
-        assert_eq!(theirs["interval"], synchronizer.replication_interval, "{path}");
+        assert_eq!(
+            theirs["root"].as_str().map(str::to_owned),
+            resolved(&synchronizer.root),
+            "{path}"
+        );
+        assert_eq!(
+            theirs["interval"], synchronizer.replication_interval,
+            "{path}"
+        );
         assert_eq!(theirs["delta"], synchronizer.delta_interval, "{path}");
         assert_eq!(theirs["public"], synchronizer.public_visibility, "{path}");
         let update = match synchronizer.visibility_update {
@@ -117,7 +131,12 @@ fn compare_properties(ours: &ProjectNode, theirs: &Json, path: &str) {
         assert_eq!(theirs["mode"], mode, "{path} {}", property.path);
         let value = initial.value.as_ref();
         let value = value.unwrap_or_else(|| panic!("{path}: {} is unknown", property.path));
-        assert_eq!(theirs["value"], text::to_text(value), "{path} {}", property.path);
+        assert_eq!(
+            theirs["value"],
+            text::to_text(value),
+            "{path} {}",
+            property.path
+        );
     }
 }
 
@@ -131,8 +150,14 @@ fn compare_tables(ours: &ProjectNode, theirs: &Json, path: &str) {
         let mut names: Vec<&String> = theirs_table.keys().collect();
         names.sort();
         for (index, name) in names.into_iter().enumerate() {
-            let method = methods.next().unwrap_or_else(|| panic!("{path} lacks {name}"));
-            assert_eq!((&method.name, usize::from(method.id)), (name, index | bit), "{path}");
+            let method = methods
+                .next()
+                .unwrap_or_else(|| panic!("{path} lacks {name}"));
+            assert_eq!(
+                (&method.name, usize::from(method.id)),
+                (name, index | bit),
+                "{path}"
+            );
             let config = &theirs_table[name];
             let mode = match config["rpc_mode"].as_i64() {
                 Some(1) => RpcMode::AnyPeer,
@@ -144,12 +169,24 @@ fn compare_tables(ours: &ProjectNode, theirs: &Json, path: &str) {
                 Some(1) => TransferMode::UnreliableOrdered,
                 _ => TransferMode::Reliable,
             };
-            let found = (method.mode, method.transfer, i64::from(method.channel), method.call_local);
+            let found = (
+                method.mode,
+                method.transfer,
+                i64::from(method.channel),
+                method.call_local,
+            );
             let channel = config["channel"].as_i64().unwrap_or(0);
             let call_local = config["call_local"].as_bool().unwrap_or(false);
-            assert_eq!(found, (mode, transfer, channel, call_local), "{path} {name}");
+            assert_eq!(
+                found,
+                (mode, transfer, channel, call_local),
+                "{path} {name}"
+            );
             let count = theirs["argument_counts"][name].as_u64();
-            let known = method.arguments.as_ref().map(|arguments| arguments.types.len() as u64);
+            let known = method
+                .arguments
+                .as_ref()
+                .map(|arguments| arguments.types.len() as u64);
             assert_eq!(known, count, "{path} {name}");
         }
     }
@@ -194,7 +231,12 @@ fn compare_spawn(project: &Project, theirs: &Json) {
     for (ours, theirs) in template.nodes.iter().zip(nodes) {
         compare_node(ours, theirs, Some(root));
     }
-    let packets: Vec<Vec<u8>> = theirs["packets"].as_array().unwrap().iter().map(bytes).collect();
+    let packets: Vec<Vec<u8>> = theirs["packets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(bytes)
+        .collect();
     let packet = packets
         .iter()
         .find(|packet| Command::of(packet[0]) == Command::Spawn)
@@ -203,13 +245,19 @@ fn compare_spawn(project: &Project, theirs: &Json) {
     assert_eq!(u64::from(spawn.scene), theirs["index"].as_u64().unwrap());
     assert_eq!(Some(spawn.name), root.rsplit('/').next());
     let own = |node: &&ProjectNode| {
-        let root = node.synchronizer.as_ref().and_then(|synchronizer| synchronizer.root.as_deref());
+        let root = node
+            .synchronizer
+            .as_ref()
+            .and_then(|synchronizer| synchronizer.root.as_deref());
         root == Some(".")
     };
     let synchronizers: Vec<&ProjectNode> = template.nodes.iter().filter(own).collect();
     assert_eq!(spawn.synchronizers.len(), synchronizers.len(), "{path}");
     let mut state = Vec::new();
-    for synchronizer in synchronizers.iter().filter_map(|node| node.synchronizer.as_ref()) {
+    for synchronizer in synchronizers
+        .iter()
+        .filter_map(|node| node.synchronizer.as_ref())
+    {
         let properties = synchronizer.properties.iter().zip(&synchronizer.initial);
         for (_, initial) in properties.filter(|(property, _)| property.spawn) {
             compact::encode(initial.value.as_ref().expect("known"), &mut state).unwrap();
@@ -226,18 +274,38 @@ fn random_projects_are_read_as_the_engine_reads_them() {
     let (mut methods, mut properties, mut spawns) = (0, 0, 0);
     for seed in 0..PROJECTS {
         let mut files = generate::project(seed);
-        files.insert("probe.gd".into(), include_str!("godot_project/probe.gd").into());
+        files.insert(
+            "probe.gd".into(),
+            include_str!("godot_project/probe.gd").into(),
+        );
         let folder = Folder::with(&files, seed);
         let project = Project::load(&folder.0, &Limits::default()).unwrap();
         let (events, noise) = engine_report(&engine, &folder.0);
         println!("seed {seed}: {:?}\n{noise}", project.warnings);
-        assert!(!noise.contains("Parse Error"), "the generator wrote a bad script:\n{noise}");
+        assert!(
+            !noise.contains("Parse Error"),
+            "the generator wrote a bad script:\n{noise}"
+        );
 
-        let ours: Vec<&ProjectNode> =
-            project.nodes.iter().filter(|node| node.path != "Probe").collect();
-        let theirs: Vec<&Json> = events.iter().filter(|event| event["event"] == "node").collect();
-        let paths = |nodes: &[&ProjectNode]| nodes.iter().map(|node| node.path.clone()).collect::<Vec<_>>();
-        let their_paths: Vec<&str> = theirs.iter().filter_map(|node| node["path"].as_str()).collect();
+        let ours: Vec<&ProjectNode> = project
+            .nodes
+            .iter()
+            .filter(|node| node.path != "Probe")
+            .collect();
+        let theirs: Vec<&Json> = events
+            .iter()
+            .filter(|event| event["event"] == "node")
+            .collect();
+        let paths = |nodes: &[&ProjectNode]| {
+            nodes
+                .iter()
+                .map(|node| node.path.clone())
+                .collect::<Vec<_>>()
+        };
+        let their_paths: Vec<&str> = theirs
+            .iter()
+            .filter_map(|node| node["path"].as_str())
+            .collect();
         assert_eq!(paths(&ours), their_paths);
         for (ours, theirs) in ours.iter().zip(&theirs) {
             compare_node(ours, theirs, None);
@@ -252,5 +320,8 @@ fn random_projects_are_read_as_the_engine_reads_them() {
         assert_eq!(project.warnings, [], "nothing in these projects is unknown");
     }
     println!("{methods} methods, {properties} properties, {spawns} spawns");
-    assert!(methods > 100 && properties > 20 && spawns > 10, "the projects are too small to tell");
+    assert!(
+        methods > 100 && properties > 20 && spawns > 10,
+        "the projects are too small to tell"
+    );
 }

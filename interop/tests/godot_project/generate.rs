@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 /// Names of methods: upper and lower case, digits, prefixes of each other, other alphabets.
 const METHODS: [&str; 14] = [
-    "fire", "Fire", "fire2", "fire_10", "_hidden", "a", "aa", "Z", "über", "Ünï", "日本", "zeta", "move_to", "f",
+    "fire", "Fire", "fire2", "fire_10", "_hidden", "a", "aa", "Z", "über", "Ünï", "日本", "zeta",
+    "move_to", "f",
 ];
 
 /// What each of them takes. A method that is defined again must take the same.
@@ -32,14 +33,26 @@ const NOISE: [&str; 4] = [
 const VARIABLES: [(&str, &str); 10] = [
     ("var NAME: int = -5", "42"),
     ("var NAME := 1.5", "0.25"),
-    ("@export var NAME: Vector2 = Vector2(1, 2)", "Vector2(3, -4.5)"),
+    (
+        "@export var NAME: Vector2 = Vector2(1, 2)",
+        "Vector2(3, -4.5)",
+    ),
     ("@export_range(0, 10) var NAME: int", "7"),
     ("var NAME = \"te#xt\" # \"comment\"", "\"other\""),
-    ("@export_group(\"Group\") \n@export var NAME: float = 2", "3.5"),
+    (
+        "@export_group(\"Group\") \n@export var NAME: float = 2",
+        "3.5",
+    ),
     ("var NAME: String", "\"set\""),
     ("var NAME: Array = [1, \"two\", [3]]", "[4]"),
-    ("@export var NAME: Color = Color(1, 0.5, 0.25, 1)", "Color(0, 0, 1, 1)"),
-    ("var NAME: int = 0x1f:\n\tset(value):\n\t\tNAME = value", "9"),
+    (
+        "@export var NAME: Color = Color(1, 0.5, 0.25, 1)",
+        "Color(0, 0, 1, 1)",
+    ),
+    (
+        "var NAME: int = 0x1f:\n\tset(value):\n\t\tNAME = value",
+        "9",
+    ),
 ];
 
 /// Files by path below the project.
@@ -133,7 +146,11 @@ impl Generator {
         );
         let star = self.pick(&["*", ""]);
         let script = self.below(self.scripts.len());
-        let _ = writeln!(text, "AutoScript=\"{star}res://{}\"", self.scripts[script].path);
+        let _ = writeln!(
+            text,
+            "AutoScript=\"{star}res://{}\"",
+            self.scripts[script].path
+        );
         let scene = self.below(self.scenes.len() - 1);
         let _ = writeln!(text, "AutoScene=\"*res://{}\"", self.scenes[scene].path);
         text += "Probe=\"*res://probe.gd\"\n\n[input]\n\njump={\n\"deadzone\": 0.5,\n\"events\": [Object(InputEventKey,\"device\":-1,\"script\":null)\n]\n}\n";
@@ -149,15 +166,25 @@ impl Generator {
         }
         // What the editor would write; without it the engine knows no global classes.
         let cache = format!("list=[{}]\n", classes.join(", "));
-        self.files.insert(".godot/global_script_class_cache.cfg".into(), cache);
+        self.files
+            .insert(".godot/global_script_class_cache.cfg".into(), cache);
     }
 
     fn script(&mut self) {
         let number = self.scripts.len();
         let base = (number > 0 && self.chance(60)).then(|| self.below(number));
         let class_name = self.chance(40).then(|| format!("Class{number}"));
-        let path = format!("{}s{number}.gd", self.pick(&["", "scripts/", "scripts/deep/"]));
-        let mut script = Script { path, class_name, base, functions: Vec::new(), variables: Vec::new() };
+        let path = format!(
+            "{}s{number}.gd",
+            self.pick(&["", "scripts/", "scripts/deep/"])
+        );
+        let mut script = Script {
+            path,
+            class_name,
+            base,
+            functions: Vec::new(),
+            variables: Vec::new(),
+        };
         let mut text = self.header(&script, number);
         let _ = write!(
             text,
@@ -169,7 +196,10 @@ impl Generator {
         let count = self.below(7);
         for (place, name) in methods.into_iter().take(count).enumerate() {
             if place == 1 {
-                let _ = write!(text, "class Inner{number} extends Node:\n\t@rpc func inner(): pass\n\n");
+                let _ = write!(
+                    text,
+                    "class Inner{number} extends Node:\n\t@rpc func inner(): pass\n\n"
+                );
             }
             self.method(&mut text, name, number);
             script.functions.push(name.into());
@@ -207,7 +237,10 @@ impl Generator {
         };
         let preload = match script.base {
             Some(base) if extends.starts_with("Base") => {
-                format!("const Base{number} = preload(\"res://{}\")\n", self.scripts[base].path)
+                format!(
+                    "const Base{number} = preload(\"res://{}\")\n",
+                    self.scripts[base].path
+                )
             }
             _ => String::new(),
         };
@@ -216,7 +249,9 @@ impl Generator {
             (Some(name), _) => format!("class_name {name}\nextends {extends}\n"),
             (None, _) => format!("extends {extends}\n"),
         };
-        format!("# A script.\n@warning_ignore(\"unused_parameter\", \"unused_private_class_variable\")\n{head}\n{preload}")
+        format!(
+            "# A script.\n@warning_ignore(\"unused_parameter\", \"unused_private_class_variable\")\n{head}\n{preload}"
+        )
     }
 
     fn method(&mut self, text: &mut String, name: &str, number: usize) {
@@ -247,14 +282,30 @@ impl Generator {
         let permission = format!("PERMISSION{number}");
         let local = format!("LOCAL{number}");
         let mut words = vec![
-            self.pick(&["\"any_peer\"", "'authority'", "\"any\" + \"_peer\"", permission.as_str()]).to_owned(),
-            self.pick(&["\"call_local\"", "\"call_remote\"", local.as_str()]).to_owned(),
-            self.pick(&["\"reliable\"", "\"unreliable\"", "\"unreliable_ordered\"", "\"\"\"unreliable\"\"\""]).to_owned(),
+            self.pick(&[
+                "\"any_peer\"",
+                "'authority'",
+                "\"any\" + \"_peer\"",
+                permission.as_str(),
+            ])
+            .to_owned(),
+            self.pick(&["\"call_local\"", "\"call_remote\"", local.as_str()])
+                .to_owned(),
+            self.pick(&[
+                "\"reliable\"",
+                "\"unreliable\"",
+                "\"unreliable_ordered\"",
+                "\"\"\"unreliable\"\"\"",
+            ])
+            .to_owned(),
         ];
         self.shuffle(&mut words);
         if self.chance(30) {
             let (named, summed) = (format!("CHANNEL{number}"), format!("Channel{number}.C + 1"));
-            words.push(self.pick(&["7", "0x1F", "0", named.as_str(), summed.as_str()]).to_owned());
+            words.push(
+                self.pick(&["7", "0x1F", "0", named.as_str(), summed.as_str()])
+                    .to_owned(),
+            );
         } else {
             let kept = self.below(4);
             words.truncate(kept);
@@ -278,14 +329,25 @@ impl Generator {
     fn start_function(&mut self, text: &mut String, function: &str, script: &Script) {
         let _ = write!(text, "\nfunc {function}() -> void:\n\tpass\n");
         if self.has(script.base, function) && self.chance(50) {
-            let _ = write!(text, "\t{}\n", self.pick(&["super()", "super._NAME()"]).replace("_NAME", function));
+            let _ = write!(
+                text,
+                "\t{}\n",
+                self.pick(&["super()", "super._NAME()"])
+                    .replace("_NAME", function)
+            );
         }
         for _ in 0..=self.below(3) {
             let method = self.pick(&METHODS);
             *text += &match self.below(5) {
-                0 => format!("\trpc_config(\"{method}\", {{\"rpc_mode\": MultiplayerAPI.RPC_MODE_ANY_PEER}})\n"),
-                1 => format!("\tself.rpc_config(&\"{method}\", {{\n\t\t\"rpc_mode\": 2, \"channel\": 1 + 4,\n\t\t\"transfer_mode\": MultiplayerPeer.TRANSFER_MODE_UNRELIABLE,\n\t}})\n"),
-                2 => format!("\trpc_config('{method}', {{rpc_mode = 1, call_local = true, transfer_mode = 1}})\n"),
+                0 => format!(
+                    "\trpc_config(\"{method}\", {{\"rpc_mode\": MultiplayerAPI.RPC_MODE_ANY_PEER}})\n"
+                ),
+                1 => format!(
+                    "\tself.rpc_config(&\"{method}\", {{\n\t\t\"rpc_mode\": 2, \"channel\": 1 + 4,\n\t\t\"transfer_mode\": MultiplayerPeer.TRANSFER_MODE_UNRELIABLE,\n\t}})\n"
+                ),
+                2 => format!(
+                    "\trpc_config('{method}', {{rpc_mode = 1, call_local = true, transfer_mode = 1}})\n"
+                ),
                 3 => format!("\trpc_config(\"{method}\", {{\"rpc_mode\": 0}})\n"),
                 _ => format!("\trpc_config(\"{method}\", null)\n"),
             };
@@ -316,12 +378,18 @@ impl Generator {
         if !is_main && number > 0 && self.chance(35) {
             let base = self.below(number);
             let id = draft.external("PackedScene", &self.scenes[base].path);
-            let _ = write!(draft.nodes, "\n[node name=\"{root}\" instance=ExtResource(\"{id}\")]\n");
+            let _ = write!(
+                draft.nodes,
+                "\n[node name=\"{root}\" instance=ExtResource(\"{id}\")]\n"
+            );
             draft.model = self.scenes[base].nodes.clone();
         } else {
             let class = self.pick(&["Node", "Node2D", "Control"]);
             let _ = write!(draft.nodes, "\n[node name=\"{root}\" type=\"{class}\"]\n");
-            draft.model.push(Node { path: ".".into(), script: None });
+            draft.model.push(Node {
+                path: ".".into(),
+                script: None,
+            });
             self.attach(&mut draft, 0);
         }
         for _ in 0..3 + self.below(5) + usize::from(is_main) * 4 {
@@ -337,18 +405,36 @@ impl Generator {
         }
         let mut text = format!("[gd_scene load_steps=9 format=3 uid=\"uid://scene{number}\"]\n\n");
         for (index, (kind, path)) in draft.external.iter().enumerate() {
-            let uid = path.strip_suffix(".tscn").and_then(|path| path.strip_prefix("scene"));
+            let uid = path
+                .strip_suffix(".tscn")
+                .and_then(|path| path.strip_prefix("scene"));
             let uid = uid.map(|number| format!("uid=\"uid://scene{number}\" "));
-            let _ = writeln!(text, "[ext_resource type=\"{kind}\" {}path=\"res://{path}\" id=\"{index}_x\"]", uid.unwrap_or_default());
+            let _ = writeln!(
+                text,
+                "[ext_resource type=\"{kind}\" {}path=\"res://{path}\" id=\"{index}_x\"]",
+                uid.unwrap_or_default()
+            );
         }
         text += &draft.subs;
         text += &draft.nodes;
         // Each its own: a scene that inherits from another has its connections too.
-        let signal = ["ready", "renamed", "tree_entered", "tree_exited", "child_order_changed"][number];
-        let _ = write!(text, "\n[connection signal=\"{signal}\" from=\".\" to=\".\" method=\"get_index\"]\n");
+        let signal = [
+            "ready",
+            "renamed",
+            "tree_entered",
+            "tree_exited",
+            "child_order_changed",
+        ][number];
+        let _ = write!(
+            text,
+            "\n[connection signal=\"{signal}\" from=\".\" to=\".\" method=\"get_index\"]\n"
+        );
         let path = format!("scene{number}.tscn");
         self.files.insert(path.clone(), text);
-        self.scenes.push(Scene { path, nodes: draft.model });
+        self.scenes.push(Scene {
+            path,
+            nodes: draft.model,
+        });
     }
 
     /// A node to which another can be added, as the value of `parent`.
@@ -360,8 +446,15 @@ impl Generator {
     /// Begins a node; gives its path.
     fn open(&mut self, draft: &mut Draft, parent: &str, about: &str) -> String {
         let name = self.name();
-        let index = if self.chance(25) { format!(" index=\"{}\"", self.below(4)) } else { String::new() };
-        let _ = write!(draft.nodes, "\n[node name=\"{name}\" {about} parent=\"{parent}\"{index} groups=[\"a]\", \"b\"]]\n");
+        let index = if self.chance(25) {
+            format!(" index=\"{}\"", self.below(4))
+        } else {
+            String::new()
+        };
+        let _ = write!(
+            draft.nodes,
+            "\n[node name=\"{name}\" {about} parent=\"{parent}\"{index} groups=[\"a]\", \"b\"]]\n"
+        );
         join(parent, &name)
     }
 
@@ -409,8 +502,15 @@ impl Generator {
         let root = self.open(draft, &parent, &format!("instance=ExtResource(\"{id}\")"));
         let first = draft.model.len();
         for node in &self.scenes[scene].nodes {
-            let path = if node.path == "." { root.clone() } else { join(&root, &node.path) };
-            draft.model.push(Node { path, script: node.script });
+            let path = if node.path == "." {
+                root.clone()
+            } else {
+                join(&root, &node.path)
+            };
+            draft.model.push(Node {
+                path,
+                script: node.script,
+            });
         }
         self.attach(draft, first);
     }
@@ -423,7 +523,10 @@ impl Generator {
             return;
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or((".", &path));
-        let _ = write!(draft.nodes, "\n[node name=\"{name}\" parent=\"{parent}\" index=\"0\"]\n");
+        let _ = write!(
+            draft.nodes,
+            "\n[node name=\"{name}\" parent=\"{parent}\" index=\"0\"]\n"
+        );
         self.attach(draft, node);
     }
 
@@ -440,7 +543,11 @@ impl Generator {
             let Some(path) = below(&root, &node.path) else {
                 continue;
             };
-            candidates.extend(self.variables(node.script).into_iter().map(|(name, _)| format!("{path}:{name}")));
+            candidates.extend(
+                self.variables(node.script)
+                    .into_iter()
+                    .map(|(name, _)| format!("{path}:{name}")),
+            );
         }
         self.shuffle(&mut candidates);
         let mut config = String::new();
@@ -456,19 +563,28 @@ impl Generator {
                 }
                 1 => {}
                 _ => {
-                    let _ = writeln!(config, "properties/{index}/replication_mode = {}", self.below(3));
+                    let _ = writeln!(
+                        config,
+                        "properties/{index}/replication_mode = {}",
+                        self.below(3)
+                    );
                 }
             }
         }
         draft.sub_count += 1;
         let config = if self.chance(25) {
             let path = format!("config{number}_{}.tres", draft.sub_count);
-            let text = format!("[gd_resource type=\"SceneReplicationConfig\" format=3]\n\n[resource]\n{config}");
+            let text = format!(
+                "[gd_resource type=\"SceneReplicationConfig\" format=3]\n\n[resource]\n{config}"
+            );
             self.files.insert(path.clone(), text);
             format!("ExtResource(\"{}\")", draft.external("Resource", &path))
         } else {
             let id = format!("Config_{}", draft.sub_count);
-            let _ = write!(draft.subs, "\n[sub_resource type=\"SceneReplicationConfig\" id=\"{id}\"]\n{config}");
+            let _ = write!(
+                draft.subs,
+                "\n[sub_resource type=\"SceneReplicationConfig\" id=\"{id}\"]\n{config}"
+            );
             format!("SubResource(\"{id}\")")
         };
         self.open(draft, &parent, "type=\"MultiplayerSynchronizer\"");
@@ -492,11 +608,17 @@ impl Generator {
         let holder = self.open(draft, &parent, "type=\"Node\"");
         let name = holder.rsplit('/').next().unwrap_or(&holder).to_owned();
         self.open(draft, &parent, "type=\"MultiplayerSpawner\"");
-        let mut scenes: Vec<String> = (0..number).map(|number| format!("\"res://scene{number}.tscn\"")).collect();
+        let mut scenes: Vec<String> = (0..number)
+            .map(|number| format!("\"res://scene{number}.tscn\""))
+            .collect();
         self.shuffle(&mut scenes);
         let kept = 1 + self.below(scenes.len());
         let scenes = &scenes[..kept];
-        let _ = writeln!(draft.nodes, "_spawnable_scenes = PackedStringArray({})", scenes.join(", "));
+        let _ = writeln!(
+            draft.nodes,
+            "_spawnable_scenes = PackedStringArray({})",
+            scenes.join(", ")
+        );
         let _ = writeln!(draft.nodes, "spawn_path = NodePath(\"../{name}\")");
         if self.chance(50) {
             draft.nodes += "spawn_limit = 90\n";
@@ -516,7 +638,11 @@ impl Draft {
 }
 
 fn join(parent: &str, name: &str) -> String {
-    if parent == "." { name.to_owned() } else { format!("{parent}/{name}") }
+    if parent == "." {
+        name.to_owned()
+    } else {
+        format!("{parent}/{name}")
+    }
 }
 
 /// `path` as seen from `root`, if it is at or below it.
@@ -527,5 +653,7 @@ fn below(root: &str, path: &str) -> Option<String> {
     if root == "." {
         return Some(path.to_owned());
     }
-    path.strip_prefix(root)?.strip_prefix('/').map(str::to_owned)
+    path.strip_prefix(root)?
+        .strip_prefix('/')
+        .map(str::to_owned)
 }
