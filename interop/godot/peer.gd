@@ -15,12 +15,16 @@ var _options: Dictionary = {}
 var _input: Thread
 var _scene_multiplayer: SceneMultiplayer
 var _enet: ENetMultiplayerPeer
+var _arena: Node
 
 
 func _ready() -> void:
 	for argument in OS.get_cmdline_user_args():
 		var parts := argument.trim_prefix("--").split("=", true, 1)
 		_options[parts[0]] = parts[1] if parts.size() > 1 else ""
+	if _options.has("arena"):
+		_arena = (load("res://arena.tscn") as PackedScene).instantiate()
+		add_child(_arena)
 	if _options.has("other-calls"):
 		$Calls.set_script(load("res://other_calls.gd"))
 	$Calls.called.connect(_on_called.bind("Peer/Calls"))
@@ -144,7 +148,8 @@ func _obey(command: Dictionary) -> void:
 		"quit":
 			_quit(0)
 		_:
-			result = ERR_INVALID_PARAMETER
+			if _arena == null or not _arena.obey(command):
+				result = ERR_INVALID_PARAMETER
 	if result != OK:
 		_report("error", {"message": "%s: %s" % [command, error_string(result)]})
 
@@ -152,6 +157,16 @@ func _obey(command: Dictionary) -> void:
 func _exit_tree() -> void:
 	if _input != null and not _input.is_alive():
 		_input.wait_to_finish()
+
+
+## Tells of a call that a node of the arena got.
+func report_call(node: Node, method: String, arguments: Array) -> void:
+	_on_called(method, arguments, str(node.get_path()).trim_prefix("/root/"))
+
+
+## Tells of anything else in the arena.
+func report_event(event: String, fields: Dictionary) -> void:
+	_report(event, fields)
 
 
 func _report(event: String, fields: Dictionary) -> void:

@@ -1,5 +1,6 @@
 //! What the tests against C ENet and the Godot engine share.
 
+pub mod arena;
 pub mod enet;
 pub mod engine;
 pub mod stage;

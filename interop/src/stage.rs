@@ -5,7 +5,7 @@ use gdwire::drive::{self, blocking};
 use gdwire::{Client, ClientConfig, DisconnectReason, Event, Server, ServerConfig};
 use replication_proto::variant::Value;
 use replication_proto::{
-    MethodMismatch, NodeConfig, NodeKey, PeerId, RpcCall, RpcConfig, Target, TransferMode,
+    MethodMismatch, NodeConfig, NodeKey, PeerId, RpcCall, RpcConfig, Session, Target, TransferMode,
 };
 use std::time::{Duration, Instant};
 
@@ -86,6 +86,8 @@ macro_rules! machine {
     };
 }
 
+pub(crate) use machine;
+
 /// A game: engines, and one server or client of ours.
 #[derive(Debug)]
 pub struct Stage {
@@ -100,6 +102,8 @@ pub struct Stage {
     pub asked: Vec<Value>,
     /// What others answered to our side's [`ECHO`]: token and value.
     pub answers: Vec<(Value, Value)>,
+    /// How many states of peers our side has received: full ones, deltas.
+    pub states: (u64, u64),
     /// The engines, in order of their start.
     pub engines: Vec<Engine>,
     port: u16,
@@ -192,6 +196,7 @@ impl Stage {
             events: Vec::new(),
             asked: Vec::new(),
             answers: Vec::new(),
+            states: (0, 0),
             engines: Vec::new(),
             port,
         }
@@ -300,6 +305,18 @@ impl Stage {
             .expect("a pending peer");
     }
 
+    /// What our session holds.
+    ///
+    /// # Panics
+    /// After [`Stage::vanish`].
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        match self.ours.as_ref().expect("our side is there") {
+            Ours::Server(driver) => driver.server().session(),
+            Ours::Client(driver) => driver.client().session(),
+        }
+    }
+
     /// Lets everybody play until `done`.
     ///
     /// # Panics
@@ -342,7 +359,8 @@ impl Stage {
     pub fn report(&self) -> String {
         let mut text = format!("ours: {:#.300?}\n", self.events);
         for (number, engine) in self.engines.iter().enumerate() {
-            let events: Vec<_> = engine.events.iter().map(ToString::to_string).collect();
+            let shown = |event: &serde_json::Value| format!("{:.400}", event.to_string());
+            let events: Vec<_> = engine.events.iter().map(shown).collect();
             text += &format!(
                 "engine {number}:\n{}\n{}\n",
                 events.join("\n"),
@@ -368,6 +386,8 @@ impl Stage {
             };
             match next.expect("the socket works") {
                 Some(Event::Rpc(call)) if &*call.path == ECHO => self.echo(&call),
+                Some(Event::Sync(state)) if state.is_delta() => self.states.1 += 1,
+                Some(Event::Sync(_)) => self.states.0 += 1,
                 Some(event) => self.events.push(event),
                 None => return,
             }

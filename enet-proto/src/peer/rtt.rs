@@ -83,7 +83,11 @@ impl Throttle {
     pub(crate) fn set_limit(&mut self, limit: u32) {
         let was_bound = self.value == self.limit;
         self.limit = limit;
-        self.value = if was_bound { limit } else { self.value.min(limit) };
+        self.value = if was_bound {
+            limit
+        } else {
+            self.value.min(limit)
+        };
     }
 
     fn adjust(&mut self, sample: u32, round_trip: &RoundTrip) {

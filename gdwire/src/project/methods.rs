@@ -186,6 +186,9 @@ impl Loader {
         let mut method = method(name, place.clone());
         // Without `rpc_mode` the engine does not take a call.
         method.mode = RpcMode::Disabled;
+        if !entries.iter().any(|(key, _)| key == "rpc_mode") {
+            self.report.warn(place.clone(), WarningKind::NoRpcMode);
+        }
         for (key, value) in entries {
             let value = self.scripts.evaluate(defs, value);
             let known = match (key.as_str(), value) {

@@ -38,6 +38,8 @@ pub(crate) struct Replication {
     pub(crate) changed: Vec<u32>,
     /// How many synchronizers this end owns.
     pub(crate) owned: usize,
+    /// Whether a spawn was put off since the last frame, or still is.
+    pub(crate) has_delayed: bool,
     /// When the last frame was; each frame is later than the one before.
     pub(crate) last_frame: Option<Instant>,
     /// When the next frame shall be, if the session runs frames by itself.
@@ -148,6 +150,8 @@ pub(crate) struct PeerReplication {
     /// The time of the last frame in which it saw anything.
     pub(crate) time: Option<u16>,
     pub(crate) aging: Option<Box<Aging>>,
+    /// When paths that it did not confirm are announced again, and how often they were.
+    pub(crate) retry: Option<(Instant, u32)>,
     /// Nodes that it spawned here, by its numbers.
     pub(crate) nodes: BTreeMap<u32, NodeKey>,
     /// Synchronizers that its spawns listed, by its numbers.
@@ -169,6 +173,7 @@ impl Replication {
             stale: Vec::new(),
             changed: Vec::new(),
             owned: 0,
+            has_delayed: false,
             last_frame: None,
             next_frame: None,
             time: 0,
