@@ -126,6 +126,7 @@ impl Port {
 
 impl Buffers {
     /// System calls of one turn that fill at most this many datagrams leave nothing behind if they fill fewer.
+    #[cfg(feature = "tokio")]
     pub(super) const SLOTS: usize = receive::SLOTS;
 
     /// Buffers for sockets like that of `port`.
@@ -184,6 +185,7 @@ impl Buffers {
     }
 
     /// Loses what waits to be sent, so that another socket can use the buffers.
+    #[cfg(feature = "tokio")]
     pub(super) fn discard(&mut self) {
         self.outbox.discard();
     }

@@ -128,6 +128,7 @@ impl Outbox {
     }
 
     /// Forgets all that waits.
+    #[cfg(feature = "tokio")]
     pub(super) fn discard(&mut self) {
         self.batch = None;
         self.behind = None;
