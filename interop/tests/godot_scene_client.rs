@@ -4,6 +4,7 @@ use gdwire::Event;
 use interop::arena::{self, Filter, UNITS};
 use interop::engine;
 use interop::stage::{Stage, calls_node, client_config};
+use replication_proto::SpawnConfig;
 use replication_proto::variant::Value;
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
@@ -344,8 +345,78 @@ fn input_of_our_client_reaches_the_engines_and_authority_comes_and_goes() {
     });
     for engine in [SERVER, other, late] {
         stage.until_same(engine, all);
+    }
+
+    // Who joins now has it too, another client of ours and one of the engine.
+    let (last, _) = stage.joined_engine(&[arena::OPTION]);
+    stage.until_same(last, all);
+    let expected = stage.engine_state(SERVER);
+    let mut second =
+        Stage::joining(client_config(), calls_node(), stage.port()).with_arena(Filter::Unfiltered);
+    second.until("our second client has it all", |second| {
+        stage.play(Duration::from_millis(5));
+        second.state() == expected
+    });
+    assert_eq!(second.session().stats().dropped_total(), 0);
+    for engine in [SERVER, other, late, last] {
         assert_eq!(stage.engines[engine].noise(), "");
     }
+}
+
+#[test]
+fn our_client_spawns_by_a_spawner_that_is_its_own() {
+    needs_godot!();
+    let mut stage = stage();
+    let own = own_id(&stage);
+    stage.until("it joins", |stage| stage.has_peer(1));
+    let (other, _) = stage.joined_engine(&[arena::OPTION]);
+    hand_over(&mut stage, "UnitSpawner", own, &[SERVER, other]);
+    stage.set_authority("UnitSpawner", own);
+
+    let player = SpawnConfig::scene_path("res://player.tscn", own.to_string());
+    stage.spawn(
+        "UnitSpawner",
+        player.property("steer", arena::value("Vector2(1, 2)")),
+    );
+    stage.spawn(
+        "UnitSpawner",
+        SpawnConfig::scene_path("res://plain.tscn", "Rock"),
+    );
+    let argument = arena::value("{\"name\": \"Custom\", \"label\": \"made by a client\"}");
+    let custom = SpawnConfig::custom(argument, "Custom").property("label", "made by a client");
+    stage.spawn("UnitSpawner", custom);
+    stage.until_same(SERVER, all);
+    stage.until_same(other, all);
+
+    // Its own synchronizer follows us, that of the server follows the server.
+    let path = format!("Units/{own}");
+    stage.set(&path, "aim", "0.75");
+    change(
+        &mut stage,
+        SERVER,
+        &[(&path, "score", "8"), (&path, "position", "Vector2(6, 6)")],
+    );
+    stage.until("the server's part arrives", |stage| {
+        stage.state()[&format!("{UNITS}/{own}")][".:score"] == "8"
+    });
+    stage.until_same(SERVER, all);
+    stage.until_same(other, all);
+    let (late, _) = stage.joined_engine(&[arena::OPTION]);
+    hand_over(&mut stage, "UnitSpawner", own, &[late]);
+
+    stage.despawn("Units/Rock");
+    stage.until_same(SERVER, all);
+    stage.until_same(other, all);
+    for engine in [SERVER, other] {
+        assert_eq!(stage.engines[engine].noise(), "");
+    }
+
+    // What it spawned goes with it.
+    stage.close();
+    stage.until("nothing is left", |stage| {
+        let is_empty = |state: &arena::State| state.keys().all(|path| !path.starts_with(UNITS));
+        is_empty(&stage.engine_state(SERVER)) && is_empty(&stage.engine_state(other))
+    });
 }
 
 #[test]

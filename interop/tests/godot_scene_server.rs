@@ -375,3 +375,74 @@ fn nodes_freed_while_state_is_on_its_way_cost_nobody_else() {
     );
     stage.until("it is called", |stage| stage.engines[godot].has("rpc"));
 }
+
+#[test]
+fn a_client_of_the_engine_spawns_by_a_spawner_that_is_its_own() {
+    needs_godot!();
+    let mut stage = stage(Filter::Unfiltered);
+    let (owner, owner_id) = stage.joined_engine(&[arena::OPTION]);
+    let (other, _) = stage.joined_engine(&[arena::OPTION]);
+    stage.set_authority(SPAWNER, owner_id);
+    hand_over(&mut stage, SPAWNER, owner_id, &[other, owner]);
+    let name = owner_id.to_string();
+    let order =
+        |stage: &mut Stage, command: serde_json::Value| stage.engines[owner].command(&command);
+    order(
+        &mut stage,
+        json!({"do": "spawn", "scene": "player", "names": [name], "changes": [["steer", "Vector2(1, 2)"]]}),
+    );
+    order(
+        &mut stage,
+        json!({"do": "spawn", "scene": "plain", "names": ["Rock"]}),
+    );
+    let data = "{\"name\": \"Custom\", \"label\": \"made by a client\"}";
+    order(&mut stage, json!({"do": "custom", "data": data}));
+    stage.until("all of it arrives", |stage| {
+        let spawned = |event: &&Event| matches!(event, Event::Spawned(_));
+        stage.events.iter().filter(spawned).count() == 3
+    });
+
+    // Its own synchronizer follows it, ours follows us.
+    let path = format!("Units/{name}");
+    order(
+        &mut stage,
+        json!({"do": "set", "changes": [[path, "aim", "0.75"]]}),
+    );
+    stage.set(&path, "score", "8");
+    stage.set(&path, "position", "Vector2(6, 6)");
+    stage.until("its part arrives", |stage| {
+        stage.state()[&format!("{UNITS}/{name}")][".:aim"] == "0.75"
+    });
+    // The label of a custom spawn is what the spawn function makes of its argument, which ours leaves to the user.
+    let label = |path: &str| !path.ends_with("Custom");
+    let same = |stage: &mut Stage, engine| {
+        stage.until_within(
+            Duration::from_secs(15),
+            "both sides are the same",
+            |stage| {
+                let (mut ours, mut theirs) = (stage.state(), stage.engine_state(engine));
+                ours.retain(|path, _| label(path));
+                theirs.retain(|path, _| label(path));
+                ours == theirs
+            },
+        );
+    };
+    same(&mut stage, owner);
+    same(&mut stage, other);
+
+    order(&mut stage, json!({"do": "free", "node": "Units/Rock"}));
+    stage.until("it goes", |stage| {
+        let gone = |event: &Event| matches!(event, Event::Despawned { path, .. } if path.ends_with("Rock"));
+        stage.events.iter().any(gone)
+    });
+    same(&mut stage, other);
+    for at in [owner, other] {
+        assert_eq!(stage.engines[at].noise(), "");
+    }
+
+    // What it spawned goes with it.
+    order(&mut stage, json!({"do": "quit"}));
+    stage.until("it leaves", |stage| stage.left(owner_id).is_some());
+    stage.until_same(other, all);
+    assert_eq!(stage.session().spawned_nodes().count(), 0);
+}
