@@ -10,6 +10,7 @@ mod c_enet;
 mod network;
 mod ours;
 pub mod scenario;
+pub mod scene;
 pub mod values;
 
 pub use c_enet::CEnet;

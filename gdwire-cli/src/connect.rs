@@ -1,16 +1,12 @@
 //! `gdwire connect`: joins a game as a client.
 
-use crate::ndjson::{self, Endpoint};
+use crate::ndjson;
 use crate::options::{Hex, SessionOptions};
 use crate::url::EnetUrl;
 use clap::Args;
 use gdwire::drive::{self, tokio::ClientDriver};
-use gdwire::session::{
-    AuthError, Authentication, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError,
-    NodeKey, PeerId, SendError, Target, TransferMode,
-};
-use gdwire::variant::Value;
-use gdwire::{Client, ClientConfig, Event, PeerStats};
+use gdwire::session::{Authentication, PeerId};
+use gdwire::{Client, ClientConfig};
 use std::io;
 use std::process::ExitCode;
 
@@ -26,6 +22,7 @@ pub(crate) struct ConnectOptions {
 }
 
 pub(crate) async fn run(options: ConnectOptions) -> io::Result<ExitCode> {
+    let stage = options.session.scene.stage()?;
     let server = match options.session.url.resolve().await {
         Ok(server) => server,
         Err(why) => {
@@ -33,9 +30,10 @@ pub(crate) async fn run(options: ConnectOptions) -> io::Result<ExitCode> {
             return ndjson::never_connected("unresolved");
         }
     };
-    let client = Client::new(config(&options)?).map_err(io::Error::other)?;
+    let mut client = Client::new(config(&options)?).map_err(io::Error::other)?;
+    ndjson::declare(&mut client, &stage)?;
     let driver = ClientDriver::connect(server, client)?;
-    ndjson::run(driver, options.session).await
+    ndjson::run(driver, options.session, stage).await
 }
 
 fn config(options: &ConnectOptions) -> io::Result<ClientConfig> {
@@ -66,74 +64,4 @@ fn id(text: &str) -> Result<PeerId, String> {
         .ok()
         .and_then(PeerId::of_client)
         .ok_or_else(|| "expected 2 to 2147483647".to_owned())
-}
-
-impl Endpoint for ClientDriver {
-    async fn next_event(&mut self) -> io::Result<Option<Event>> {
-        Self::next_event(self).await
-    }
-
-    fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError> {
-        self.client_mut().add_node(node)
-    }
-
-    fn rpc(
-        &mut self,
-        target: Target,
-        node: NodeKey,
-        method: &str,
-        arguments: &[Value],
-    ) -> Result<usize, CallError> {
-        self.client_mut().rpc(target, node, method, arguments)
-    }
-
-    fn send_bytes(
-        &mut self,
-        target: Target,
-        payload: &[u8],
-        mode: TransferMode,
-        channel: u8,
-    ) -> Result<(), SendError> {
-        self.client_mut().send_bytes(target, payload, mode, channel)
-    }
-
-    fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
-        self.client_mut().send_auth(peer, data)
-    }
-
-    fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
-        self.client_mut().complete_auth(peer)
-    }
-
-    fn disconnect_peer(&mut self, peer: PeerId) {
-        self.client_mut().disconnect_peer(peer);
-    }
-
-    fn has_peer(&self, peer: PeerId) -> bool {
-        peer.is_server() && self.client().is_connected()
-    }
-
-    fn explain(&self, mismatch: &MethodMismatch) -> MismatchReport {
-        self.client().session().explain_mismatch(mismatch)
-    }
-
-    fn stats(&self) -> Vec<(PeerId, PeerStats)> {
-        let stats = self.client().server_stats();
-        stats
-            .map(|stats| (PeerId::SERVER, stats))
-            .into_iter()
-            .collect()
-    }
-
-    fn close(&mut self) {
-        self.client_mut().close();
-    }
-
-    fn close_now(&mut self) {
-        self.client_mut().close_now();
-    }
-
-    fn is_host(&self) -> bool {
-        false
-    }
 }

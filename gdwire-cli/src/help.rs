@@ -17,6 +17,13 @@ JSON lines of `connect` and `host`
                       peer: 0 all, N one, -N all but N; args may be left out
     {\"do\":\"send\",\"peer\":0,\"hex\":\"00ff\",\"mode\":\"reliable\",\"channel\":0}
                       mode: reliable (default), unreliable, unreliable_ordered; channel: 0 to 253
+    {\"do\":\"spawn\",\"spawner\":\"Main/Spawner\",\"scene\":\"res://unit.tscn\",\"name\":\"A\",\"properties\":{\"hp\":30}}
+                      scene: a resource path or its place in the spawner's list; or custom: the argument of a
+                      custom spawn; properties and authority (a peer) may be left out
+    {\"do\":\"despawn\",\"node\":\"Main/Units/A\"}
+    {\"do\":\"set\",\"node\":\"Main/Units/A\",\"properties\":{\"hp\":29,\"Body:position\":{\"gd\":\"Vector2(1, 2)\"}}}
+    {\"do\":\"visibility\",\"node\":\"Main/Units/A\",\"peer\":N,\"visible\":false}     peer: 0 all who are not named
+    {\"do\":\"authority\",\"node\":\"Main/Units/A\",\"peer\":N}     of this side only, as in the engine
     {\"do\":\"kick\",\"peer\":N}   {\"do\":\"stats\"}   {\"do\":\"quit\"}
   Events are written to standard output:
     listening           address, id (host)
@@ -28,13 +35,18 @@ JSON lines of `connect` and `host`
     auth_failed         peer, hex (what it sent last), reason
     rpc                 peer, node, method, args, channel, mode
     packet              peer, hex, channel, mode
+    spawned             peer, node, scene or custom (the argument), net_id, properties (path to value)
+    despawned           peer, node
+    sync                peer, node, synchronizer, properties (path to value), delta (whether it has only what
+                        changed), time (the sender's count of frames, null in a delta)
     stats               peers: list of peer, round_trip_ms, loss (0 to 1), queued_bytes, queued_packets,
                         bytes_in, bytes_out, packets_in, packets_out
     error               kind, message, and peer or line (number of the input line) where known;
-                        kinds: command, unsupported, method_mismatch, refused, send, auth, resolve
+                        kinds: command, method_mismatch, refused, send, spawn, state, auth, resolve; those that
+                        strangers can cause come once a second and tell how many did not
     disconnected        reason (the last line)
   Reasons: remote, local, timeout, refused, handshake_failed, receive_limit, send_limit, relay_budget,
-    peer_limit, left_server, auth_refused, auth_timeout, auth_too_large, auth_ended, unresolved;
+    spawn_limit, held_too_much, peer_limit, left_server, auth_refused, auth_timeout, auth_too_large, auth_ended, unresolved;
     at the own end of a session: quit, interrupted, time.
   Values: null, booleans, integers, floats (always with a point or an exponent), strings, arrays, and
     dictionaries with string keys are JSON. Every other value is an object with the one key gd and the
@@ -47,6 +59,9 @@ Examples:
   echo '{\"do\":\"rpc\",\"peer\":1,\"node\":\"Main\",\"method\":\"hello\",\"args\":[\"hi\"]}' |
     gdwire connect enet://game.example:9000 --rpc Main:hello --auth c0ffee --for 3
 
+With --project the nodes, scenes and synchronizers of a Godot project are known; what its scripts do is said by
+hand: --custom for spawn functions, --owner-from-name for set_multiplayer_authority(name.to_int()).
+
 `gdwire help` lists the JSON fields.";
 
 /// Behind `gdwire host --help`.
@@ -54,6 +69,9 @@ pub(crate) const HOST: &str = "\
 Examples:
   gdwire host 'enet://*:9000' --rpc Main:hello --rpc Main:moved:authority:unreliable_ordered:1
   gdwire host enet://127.0.0.1:0 --auth c0ffee --stats 1 --for 60
+  gdwire host 'enet://*:9000' --project game/
+  gdwire host 'enet://*:9000' --spawner Main/Spawner=../Units,res://unit.tscn \\
+    --sync res://unit.tscn#Sync=position,hp@on_change
 
 The host part of the URL is the address to bind, * for all; port 0 takes any free one.
 `gdwire help` lists the JSON fields.";
@@ -68,7 +86,7 @@ Exit code 1: a client could not join, or was lost before the end.
 
 Fields of --json: clients, joined, failed, failed_by_reason, lost, lost_by_reason, seconds, joining_ms,
 round_trip_source (rpc or enet), round_trip_ms (both: samples, p50, p90, p99, max), calls_sent, calls_answered,
-calls_refused, rpcs_received, packets_received, method_mismatches, bytes_in, bytes_out, bytes_in_per_second,
+calls_refused, rpcs_received, packets_received, spawns, despawns, syncs, deltas, dropped, method_mismatches, bytes_in, bytes_out, bytes_in_per_second,
 bytes_out_per_second, datagrams_in, datagrams_out, resent (reliable commands sent again), discarded (unreliable
 packets), loss_mean and loss_worst (0 to 1, ENet's figures).";
 

@@ -1,17 +1,13 @@
 //! `gdwire host`: hosts a game as its server.
 
-use crate::ndjson::{self, Endpoint};
+use crate::ndjson;
 use crate::options::SessionOptions;
 use crate::url::EnetUrl;
 use clap::Args;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use gdwire::drive::{self, tokio::ServerDriver};
-use gdwire::session::{
-    AuthError, Authentication, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError,
-    NodeKey, PeerId, SendError, Target, TransferMode,
-};
-use gdwire::variant::Value;
-use gdwire::{Event, PeerStats, Server, ServerConfig};
+use gdwire::session::Authentication;
+use gdwire::{Server, ServerConfig};
 use std::io;
 use std::process::ExitCode;
 
@@ -30,13 +26,15 @@ pub(crate) struct HostOptions {
 }
 
 pub(crate) async fn run(options: HostOptions) -> io::Result<ExitCode> {
-    let server = Server::new(config(&options)?).map_err(io::Error::other)?;
+    let stage = options.session.scene.stage()?;
+    let mut server = Server::new(config(&options)?).map_err(io::Error::other)?;
+    ndjson::declare(&mut server, &stage)?;
     let mut driver = bind(&options.session.url, server).await?;
     if options.refuse {
         driver.server_mut().refuse_new_connections();
     }
     ndjson::listening(driver.local_address()?).write()?;
-    ndjson::run(driver, options.session).await
+    ndjson::run(driver, options.session, stage).await
 }
 
 fn config(options: &HostOptions) -> io::Result<ServerConfig> {
@@ -70,74 +68,4 @@ async fn bind(url: &EnetUrl, server: Server) -> io::Result<ServerDriver> {
         _ => url.resolve().await?,
     };
     ServerDriver::bind(address, server)
-}
-
-impl Endpoint for ServerDriver {
-    async fn next_event(&mut self) -> io::Result<Option<Event>> {
-        Self::next_event(self).await
-    }
-
-    fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError> {
-        self.server_mut().add_node(node)
-    }
-
-    fn rpc(
-        &mut self,
-        target: Target,
-        node: NodeKey,
-        method: &str,
-        arguments: &[Value],
-    ) -> Result<usize, CallError> {
-        self.server_mut().rpc(target, node, method, arguments)
-    }
-
-    fn send_bytes(
-        &mut self,
-        target: Target,
-        payload: &[u8],
-        mode: TransferMode,
-        channel: u8,
-    ) -> Result<(), SendError> {
-        self.server_mut().send_bytes(target, payload, mode, channel)
-    }
-
-    fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
-        self.server_mut().send_auth(peer, data)
-    }
-
-    fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
-        self.server_mut().complete_auth(peer)
-    }
-
-    fn disconnect_peer(&mut self, peer: PeerId) {
-        self.server_mut().disconnect_peer(peer);
-    }
-
-    fn has_peer(&self, peer: PeerId) -> bool {
-        self.server().peer_stats(peer).is_some()
-    }
-
-    fn explain(&self, mismatch: &MethodMismatch) -> MismatchReport {
-        self.server().session().explain_mismatch(mismatch)
-    }
-
-    fn stats(&self) -> Vec<(PeerId, PeerStats)> {
-        let server = self.server();
-        server
-            .peers()
-            .filter_map(|peer| server.peer_stats(peer).map(|stats| (peer, stats)))
-            .collect()
-    }
-
-    fn close(&mut self) {
-        self.server_mut().close();
-    }
-
-    fn close_now(&mut self) {
-        self.server_mut().close_now();
-    }
-
-    fn is_host(&self) -> bool {
-        true
-    }
 }

@@ -7,11 +7,13 @@ extern crate alloc;
 
 mod connect;
 mod demo;
+mod endpoint;
 mod help;
 mod host;
 mod ndjson;
 mod options;
 mod project;
+mod scene;
 mod swarm;
 mod url;
 

@@ -1,25 +1,20 @@
 //! Options that `connect` and `host` share, and how their values are read.
 
+use crate::scene::SceneOptions;
 use crate::url::EnetUrl;
-use alloc::collections::BTreeMap;
 use clap::Args;
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
-use gdwire::session::{NodeConfig, RpcConfig, RpcMode, TransferMode};
+use gdwire::session::{RpcMode, TransferMode};
 
 /// What `connect` and `host` have in common.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SessionOptions {
     /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1]
     pub(crate) url: EnetUrl,
-    /// Declares an RPC: NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]], repeatable
-    ///
-    /// NODE is the path below /root. MODE is any_peer (default), authority or disabled; TRANSFER is reliable
-    /// (default), unreliable or unreliable_ordered; CHANNEL is 0 (default) or a user channel. Both sides must declare
-    /// the same set of methods of a node.
-    #[arg(long = "rpc", value_name = "RPC")]
-    pub(crate) rpcs: Vec<RpcOption>,
+    #[command(flatten)]
+    pub(crate) scene: SceneOptions,
     /// Authenticates: a client sends these bytes and completes; a host admits only who sends them
     #[arg(long, value_name = "HEX")]
     pub(crate) auth: Option<Hex>,
@@ -139,21 +134,6 @@ impl fmt::Debug for Hex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Hex({} bytes)", self.0.len())
     }
-}
-
-/// The nodes that `rpcs` declare, by path.
-pub(crate) fn nodes(rpcs: &[RpcOption]) -> BTreeMap<String, NodeConfig> {
-    let mut nodes: BTreeMap<String, NodeConfig> = BTreeMap::new();
-    for rpc in rpcs {
-        let path = rpc.node.as_str();
-        let node = nodes.remove(path).unwrap_or_else(|| NodeConfig::new(path));
-        let method = RpcConfig::new(&rpc.method)
-            .mode(rpc.mode)
-            .transfer(rpc.transfer)
-            .channel(rpc.channel);
-        nodes.insert(path.to_owned(), node.rpc(method));
-    }
-    nodes
 }
 
 /// `bytes` as hexadecimal digits.

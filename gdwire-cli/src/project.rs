@@ -241,10 +241,7 @@ fn synchronizer_table(out: &mut String, synchronizer: &Synchronizer) {
     if !synchronizer.public_visibility {
         let _ = write!(out, ", hidden unless shown");
     }
-    let paths = synchronizer
-        .properties
-        .iter()
-        .map(|property| shown_path(property));
+    let paths = synchronizer.properties.iter().map(shown_path);
     let width = paths.map(|path| path.chars().count()).max().unwrap_or(0);
     let properties = synchronizer.properties.iter().zip(&synchronizer.initial);
     for (number, (property, initial)) in properties.enumerate() {

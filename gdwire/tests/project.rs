@@ -1,9 +1,10 @@
 //! The reader of Godot projects on files: the project under `projects/arena`, and folders that try to lead it out.
 
+use gdwire::Value;
 use gdwire::project::{
     Limits, Project, ProjectErrorKind, ProjectNode, ReplicationMode, SyncProperty, WarningKind,
 };
-use gdwire::session::{RpcMode, TransferMode};
+use gdwire::session::{Config, RpcMode, Session, SpawnConfig, TransferMode};
 use gdwire::variant::ValueType;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,7 +105,25 @@ fn spawners_list_scenes_in_order_and_templates_have_their_nodes() {
     let tank = project.scene("res://units/tank.tscn").unwrap();
     let paths: Vec<&str> = tank.nodes.iter().map(|node| node.path.as_str()).collect();
     assert_eq!(paths, [".", "First", "Turret", "Turret/Gun", "Sync"]);
-    assert_eq!(tank.node_configs("Main/Units/Tank2").count(), 1);
+    assert!(tank.scene().is_ok());
+}
+
+#[test]
+fn a_session_takes_the_whole_project_and_spawns_from_it() {
+    let project = arena();
+    let mut session = Session::new(Config::server()).unwrap();
+    for scene in &project.scenes {
+        session.add_scene(&scene.scene().unwrap()).unwrap();
+    }
+    for node in project.node_configs() {
+        session.add_node(node).unwrap();
+    }
+    let spawner = session.node("Main/Spawner").unwrap();
+    let spawn = SpawnConfig::scene_path("res://units/tank.tscn", "Tank");
+    let tank = session.spawn(spawner, spawn).unwrap();
+    assert_eq!(session.node("Main/Units/Tank"), Some(tank));
+    assert_eq!(session.property(tank, ".:hp"), Some(&Value::Int(250)));
+    assert!(session.node("Main/Units/Boss").is_some());
 }
 
 #[test]

@@ -7,15 +7,16 @@ mod generate;
 
 use gdwire::project::{Limits, Project, ProjectNode, ReplicationMode, VisibilityUpdate};
 use interop::engine;
+use proto_core::Instant;
 use replication_proto::packet::{Command, RemoteCall, SimplifyPath, Spawn};
 use replication_proto::variant::{compact, text};
-use replication_proto::{RpcMode, TransferMode};
+use replication_proto::{Config, Event, Incoming, PeerId, RpcMode, Session, TransferMode};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process;
 
-/// Projects that are compared.
-const PROJECTS: u8 = 8;
+/// Projects that are compared, by seed. In the last one a synchronizer is moved among its siblings.
+const PROJECTS: [u8; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 78];
 
 /// A folder that goes when the test ends.
 struct Folder(PathBuf);
@@ -221,6 +222,60 @@ fn compare_calls(ours: &ProjectNode, theirs: &Json, path: &str) {
     assert_eq!(announced, !ours.methods.is_empty(), "{path}");
 }
 
+/// A client that has the whole project, as a peer of the engine.
+fn client(project: &Project) -> Session {
+    let mut client = Session::new(Config::client(PeerId::new(2).unwrap())).unwrap();
+    for scene in &project.scenes {
+        client.add_scene(&scene.scene().unwrap()).unwrap();
+    }
+    for node in project.node_configs() {
+        client.add_node(node).unwrap();
+    }
+    assert!(
+        client
+            .handle_peer_connected(Instant::ZERO, PeerId::SERVER)
+            .is_accepted()
+    );
+    client
+}
+
+/// Lets a client follow the engine's packets about one spawn; gives the path of the node that it then has.
+fn followed(project: &Project, packets: &[Vec<u8>], spawner: &str) -> String {
+    let mut client = client(project);
+    // The engine announces a spawner once, and each time here is a client of its own.
+    let announcement = packets
+        .iter()
+        .any(|packet| Command::of(packet[0]) == Command::SimplifyPath);
+    let spawn = packets
+        .iter()
+        .find(|packet| Command::of(packet[0]) == Command::Spawn)
+        .unwrap();
+    let mut all = packets.to_vec();
+    if !announcement {
+        let id = Spawn::decode(spawn).unwrap().spawner;
+        let checksum = project.node(spawner).unwrap().table.checksum();
+        let mut bytes = Vec::new();
+        SimplifyPath::new(checksum, id, spawner).encode(&mut bytes);
+        all.insert(0, bytes);
+    }
+    for packet in all {
+        let incoming = Incoming {
+            from: PeerId::SERVER,
+            mode: TransferMode::Reliable,
+            channel: 0,
+            packet: packet.into(),
+        };
+        let verdict = client.handle_packet(Instant::ZERO, incoming);
+        assert!(verdict.is_accepted(), "{spawner}: {verdict:?}");
+    }
+    while let Some(event) = client.poll_event() {
+        if let Event::Spawned(spawned) = event {
+            return spawned.path.to_string();
+        }
+    }
+    panic!("{spawner}: nothing was spawned");
+}
+
 /// A scene that a spawner of the engine brought in: its nodes, and the packet that says so.
 fn compare_spawn(project: &Project, theirs: &Json) {
     let path = theirs["scene"].as_str().unwrap();
@@ -244,14 +299,7 @@ fn compare_spawn(project: &Project, theirs: &Json) {
     let spawn = Spawn::decode(packet).unwrap();
     assert_eq!(u64::from(spawn.scene), theirs["index"].as_u64().unwrap());
     assert_eq!(Some(spawn.name), root.rsplit('/').next());
-    let own = |node: &&ProjectNode| {
-        let root = node
-            .synchronizer
-            .as_ref()
-            .and_then(|synchronizer| synchronizer.root.as_deref());
-        root == Some(".")
-    };
-    let synchronizers: Vec<&ProjectNode> = template.nodes.iter().filter(own).collect();
+    let synchronizers = template.spawn_synchronizers();
     assert_eq!(spawn.synchronizers.len(), synchronizers.len(), "{path}");
     let mut state = Vec::new();
     for synchronizer in synchronizers
@@ -264,6 +312,8 @@ fn compare_spawn(project: &Project, theirs: &Json) {
         }
     }
     assert_eq!(spawn.state, state, "{path}");
+    let spawner = theirs["spawner"].as_str().unwrap();
+    assert_eq!(followed(project, &packets, spawner), root);
 }
 
 #[test]
@@ -272,7 +322,7 @@ fn random_projects_are_read_as_the_engine_reads_them() {
         return;
     };
     let (mut methods, mut properties, mut spawns) = (0, 0, 0);
-    for seed in 0..PROJECTS {
+    for seed in PROJECTS {
         let mut files = generate::project(seed);
         files.insert(
             "probe.gd".into(),

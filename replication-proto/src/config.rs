@@ -125,6 +125,10 @@ pub struct Config {
     /// How often the session runs a network frame by itself, from `handle_timeout`, while there is something to
     /// replicate; `None` leaves that to [`Session::tick`](crate::Session::tick). Default: 60 times a second.
     pub frame_interval: Option<Duration>,
+    /// After how long the path of a synchronizer is announced again to a peer that did not confirm it, as when it has
+    /// not loaded that scene yet; each time after twice as long, up to 16 times this. The engine announces once and
+    /// such a synchronizer stays silent for ever; `None` does the same. Default: 2 s.
+    pub path_retry: Option<Duration>,
     /// How full states are stamped. Default: shared.
     pub sync_time: SyncTime,
     /// What a packet of full states may have (`max_sync_packet_size`). Default: 1,350.
@@ -169,6 +173,7 @@ impl Config {
             refuse_unknown_flags: false,
             refuse_surplus_bytes: false,
             frame_interval: Some(Duration::from_micros(16_667)),
+            path_retry: Some(Duration::from_secs(2)),
             sync_time: SyncTime::Shared,
             max_sync_packet_bytes: 1350,
             max_delta_packet_bytes: 65_535,

@@ -61,6 +61,8 @@
 //! | values | [`variant`] |
 //! | bytes of packets, for tools too | [`packet`] |
 //! | admission, authentication, relay, path cache, calls, raw packets | [`Session`] |
+//! | the scene: nodes, spawners, synchronizers, scenes to spawn | [`NodeConfig`], [`SpawnerConfig`], [`SynchronizerConfig`], [`SceneConfig`] |
+//! | replication: spawns, state, visibility, budgets, profile | [`Session::spawn`], [`Session::set`], [`Session::tick`], [`Session::set_visibility`], [`Session::profile`] |
 //! | who is near enough to see what | [`interest`] |
 //! | clocks, prediction, playback, lag compensation | [`latency`] |
 //!
@@ -77,6 +79,12 @@
 //!   as they can be known ([`MismatchReport`]).
 //! * The relay forwards no SYS packets, and limits the bytes of each sender ([`Limits::relay_rate`]).
 //! * Paths cannot leave the multiplayer root.
+//! * A spawn whose state does not decode, or that lists too many synchronizers, leaves nothing.
+//! * State of a wrong type, and deltas for properties that there are not, are refused entry by entry.
+//! * Full states of all peers share one count ([`SyncTime`]), and no packet without an entry is sent.
+//! * A path announced before its node is there is confirmed once it appears, and announced again until it is
+//!   ([`Config::path_retry`]).
+//! * Calls on nodes inside a spawned node go only to peers who have that node; so does state of them.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -111,7 +119,7 @@ pub use event::{
     AuthFailure, DisconnectReason, Event, RpcCall, SpawnSource, Spawned, StateError, StateReceived,
 };
 pub use mismatch::{MethodMismatch, MismatchReport, MismatchSource};
-pub use node::{NodeConfig, NodeError, NodeKey};
+pub use node::{NodeError, NodeKey};
 pub use peer::{PeerId, Target, TransferMode};
 pub use rate::Rate;
 pub use replication::{
@@ -120,8 +128,8 @@ pub use replication::{
 };
 pub use rpc_table::{MethodId, RpcConfig, RpcMode, RpcTable, RpcTableError};
 pub use scene::{
-    NonFinite, PropertyConfig, ReplicationMode, Scene, SceneConfig, SceneError, SpawnerConfig,
-    SynchronizerConfig, SynchronizerError,
+    NodeConfig, NonFinite, PropertyConfig, ReplicationMode, Scene, SceneConfig, SceneError,
+    SpawnerConfig, SynchronizerConfig, SynchronizerError,
 };
 pub use session::{Incoming, Outgoing, Session};
 pub use stats::{DropReason, PeerUsage, Stats};

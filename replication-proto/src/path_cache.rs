@@ -22,6 +22,8 @@ const HIGH_BIT: u32 = 0x8000_0000;
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     entries: BTreeMap<u32, Entry>,
+    /// Announced paths without a node yet: number and checksum, should one appear.
+    unresolved: BTreeMap<Arc<str>, (u32, Checksum)>,
     text_bytes: usize,
     /// Nodes for which the peer announced another method list, for calls that name a path.
     mismatched: BTreeSet<NodeKey>,
@@ -70,7 +72,7 @@ impl Received {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.unresolved.len()
     }
 
     pub(crate) const fn text_bytes(&self) -> usize {
@@ -78,12 +80,35 @@ impl Received {
     }
 
     fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
-        self.entries.len() < limits.cached_paths
+        self.len() < limits.cached_paths
             && self.text_bytes.saturating_add(bytes) <= limits.cached_path_bytes
     }
 
-    /// Forgets numbers of nodes that are gone, if any node left since the last time.
+    /// Remembers a path that has no node yet, if there is room.
+    fn remember(&mut self, packet: &SimplifyPath<'_>, limits: &Limits) {
+        let is_known = self.unresolved.contains_key(packet.path);
+        if is_known || self.has_room(packet.path.len(), limits) {
+            let known = self
+                .unresolved
+                .insert(packet.path.into(), (packet.id, packet.checksum));
+            if known.is_none() {
+                self.text_bytes = self.text_bytes.saturating_add(packet.path.len());
+            }
+        }
+    }
+
+    /// Takes back what was remembered of a path.
+    fn recall(&mut self, path: &str) -> Option<(u32, Checksum)> {
+        let found = self.unresolved.remove(path)?;
+        self.text_bytes = self.text_bytes.saturating_sub(path.len());
+        Some(found)
+    }
+
+    /// Forgets numbers of nodes that are gone, if any node left since the last time, and those without a node yet.
     fn sweep(&mut self, nodes: &Nodes) {
+        for path in core::mem::take(&mut self.unresolved).keys() {
+            self.text_bytes = self.text_bytes.saturating_sub(path.len());
+        }
         if self.swept == nodes.removals() {
             return;
         }
@@ -120,38 +145,77 @@ impl Session {
             return drop(DropReason::UnknownPeer);
         };
         let received = &mut peer.received;
-        if received.entries.contains_key(&packet.id) {
-            return reject(DropReason::DuplicateId);
+        if let Some(known) = received.entries.get(&packet.id) {
+            if *known.path != *packet.path || known.checksum != packet.checksum {
+                return reject(DropReason::DuplicateId);
+            }
+            // Announced again because the confirmation was late.
+            let is_valid = !received.mismatched.contains(&known.node);
+            let confirmed = match peer.confirm_format {
+                ConfirmFormat::Id => Confirmed::Id(packet.id),
+                ConfirmFormat::Path => Confirmed::Path(packet.path),
+            };
+            self.send_confirm(arrival.from, ConfirmPath::new(is_valid, confirmed));
+            return Ok(());
         }
         let Some(key) = self.nodes.find(packet.path) else {
+            received.remember(&packet, &limits);
             return drop(DropReason::UnknownNode);
         };
+        received.recall(packet.path);
         if !received.has_room(packet.path.len(), &limits) {
             received.sweep(&self.nodes);
             if !received.has_room(packet.path.len(), &limits) {
                 return reject(DropReason::PathCacheFull);
             }
         }
-        let Some(node) = self.nodes.get(key) else {
-            return drop(DropReason::UnknownNode);
+        self.accept_path(arrival.slot, key, packet.id, packet.checksum);
+        Ok(())
+    }
+
+    /// Takes a number for a node into a peer's table and confirms it.
+    fn accept_path(&mut self, slot: Slot, key: NodeKey, id: u32, checksum: Checksum) {
+        let Some(from) = self.peers.at(slot).map(|peer| peer.id) else {
+            return;
         };
-        let is_valid = node.checksum() == packet.checksum;
+        let (Some(peer), Some(node)) = (self.peers.admitted_at_mut(slot), self.nodes.get(key))
+        else {
+            return;
+        };
+        let path = Arc::clone(&node.path);
+        let is_valid = node.checksum() == checksum;
         let entry = Entry {
-            path: Arc::clone(&node.path),
-            checksum: packet.checksum,
+            path: Arc::clone(&path),
+            checksum,
             node: key,
         };
-        received.insert(packet.id, entry, is_valid);
+        peer.received.insert(id, entry, is_valid);
         let confirmed = match peer.confirm_format {
-            ConfirmFormat::Id => Confirmed::Id(packet.id),
-            ConfirmFormat::Path => Confirmed::Path(packet.path),
+            ConfirmFormat::Id => Confirmed::Id(id),
+            ConfirmFormat::Path => Confirmed::Path(&path),
         };
-        self.send_confirm(arrival.from, ConfirmPath::new(is_valid, confirmed));
+        self.send_confirm(from, ConfirmPath::new(is_valid, confirmed));
         if !is_valid {
-            let source = MismatchSource::Announced(packet.checksum);
-            self.emit_mismatch(arrival.from, key, source);
+            self.emit_mismatch(from, key, MismatchSource::Announced(checksum));
         }
-        Ok(())
+    }
+
+    /// Confirms a node that has appeared to peers who announced its path before.
+    pub(crate) fn resolve_announced(&mut self, key: NodeKey) {
+        let Some(path) = self.nodes.get(key).map(|node| Arc::clone(&node.path)) else {
+            return;
+        };
+        for slot in self.peers.admitted().to_vec() {
+            let Some(peer) = self.peers.admitted_at_mut(slot) else {
+                continue;
+            };
+            let found = peer.received.recall(&path);
+            if let Some((id, checksum)) = found
+                && !peer.received.entries.contains_key(&id)
+            {
+                self.accept_path(slot, key, id, checksum);
+            }
+        }
     }
 
     fn send_confirm(&mut self, to: PeerId, confirm: ConfirmPath<'_>) {
@@ -246,6 +310,15 @@ impl Session {
             return state;
         }
         node.set_offer(slot.0, peer, OfferState::Offered);
+        self.announce_path(slot, key, id);
+        OfferState::Offered
+    }
+
+    /// Sends this end's number of a node to a peer.
+    pub(crate) fn announce_path(&mut self, slot: Slot, key: NodeKey, id: u32) {
+        let (Some(peer), Some(node)) = (self.peers.at(slot), self.nodes.get(key)) else {
+            return;
+        };
         let to = peer.id;
         let mut out = Vec::with_capacity(39 + node.path.len());
         SimplifyPath::new(node.checksum(), id, &node.path).encode(&mut out);
@@ -254,6 +327,5 @@ impl Session {
             (TransferMode::Reliable, 0),
             Bytes::from(out),
         );
-        OfferState::Offered
     }
 }

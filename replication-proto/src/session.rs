@@ -23,6 +23,9 @@ use alloc::vec::Vec;
 use bytes::{Buf as _, Bytes};
 use proto_core::Instant;
 
+/// Packets for which the queue keeps memory when it is empty; joins make long queues.
+const OUTGOING_KEPT: usize = 1024;
+
 /// A packet for a peer that the transport reaches directly.
 #[must_use = "a packet that is not sent is lost"]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -278,7 +281,11 @@ impl Session {
 
     /// The next packet to send.
     pub fn poll_packet(&mut self) -> Option<Outgoing> {
-        self.outgoing.pop_front()
+        let next = self.outgoing.pop_front();
+        if next.is_none() && self.outgoing.capacity() > OUTGOING_KEPT {
+            self.outgoing.shrink_to(OUTGOING_KEPT);
+        }
+        next
     }
 
     /// The next peer whose connection the transport shall end. Packets polled before still go first.

@@ -3,6 +3,7 @@ mod common;
 
 use common::{Net, Sent, engine, hex, peer};
 use core::time::Duration;
+use replication_proto::interest::{Grid, GridConfig, Range as GridRange};
 use replication_proto::variant::Value;
 use replication_proto::{
     Budget, CallError, Config, DropReason, Event, NodeConfig, NodeError, NodeKey, PropertyConfig,
@@ -281,6 +282,25 @@ fn a_filtered_node_is_unknown_to_a_late_joiner_until_the_filter_lets_it_in() {
 }
 
 #[test]
+fn a_grid_shows_what_is_near_and_hides_what_is_not() {
+    let mut net = world(&[2], SynchronizerConfig::new().filtered());
+    let (near, far) = (spawn(&mut net, "Near"), spawn(&mut net, "Far"));
+    let mut grid = Grid::<2, _, _>::new(GridConfig::new(64.0)).unwrap();
+    grid.insert_entity(near, [0.0, 0.0]).unwrap();
+    grid.insert_entity(far, [1e4, 0.0]).unwrap();
+    grid.insert_observer(peer(2), [1.0, 1.0], GridRange::new(50.0, 10.0))
+        .unwrap();
+    net.at(1).follow_interest(&grid.update());
+    net.settle();
+    assert!(has(&mut net, 2, "Units/Near") && !has(&mut net, 2, "Units/Far"));
+    grid.move_observer(peer(2), [1e4, 1.0]).unwrap();
+    net.at(1).follow_interest(&grid.update());
+    net.settle();
+    assert!(!has(&mut net, 2, "Units/Near") && has(&mut net, 2, "Units/Far"));
+    assert_eq!(net.take_refusals(), []);
+}
+
+#[test]
 fn calls_go_only_to_peers_who_have_the_node() {
     let mut net = world(&[2, 3], SynchronizerConfig::new());
     let node = spawn(&mut net, "A");
@@ -296,6 +316,41 @@ fn calls_go_only_to_peers_who_have_the_node() {
     assert!(!net.at(1).is_visible(node, peer(2)));
     assert!(!net.at(1).is_spawned_at(node, peer(2)));
     assert!(net.at(1).is_spawned_at(node, peer(3)));
+}
+
+#[test]
+fn a_path_announced_before_its_node_is_there_is_confirmed_when_it_appears() {
+    let mut net = world(&[2], SynchronizerConfig::new());
+    let add = |net: &mut Net, id: i32| {
+        let sync = SynchronizerConfig::new().property(PropertyConfig::new("hp").initial(id));
+        net.at(id).add_node(NodeConfig::new("Level")).unwrap();
+        net.at(id)
+            .add_node(NodeConfig::new("Level/Sync").synchronizer(sync))
+            .unwrap();
+    };
+    add(&mut net, 1);
+    frames(&mut net, 3);
+    assert_eq!(net.take_refusals(), [(2, 1, DropReason::UnknownNode)]);
+    add(&mut net, 2);
+    frames(&mut net, 3);
+    assert_eq!(value(&mut net, 2, "Level", "hp"), Value::Int(1));
+    assert_eq!(net.take_refusals(), []);
+}
+
+#[test]
+fn a_path_that_is_not_confirmed_is_announced_again_less_and_less_often() {
+    let mut net = world(&[2], SynchronizerConfig::new());
+    net.at(1).add_node(NodeConfig::new("Level")).unwrap();
+    let sync = SynchronizerConfig::new().property(PropertyConfig::new("hp").initial(1));
+    net.at(1)
+        .add_node(NodeConfig::new("Level/Sync").synchronizer(sync))
+        .unwrap();
+    net.take_log();
+    // 16 ms each: about 16 s.
+    frames(&mut net, 1000);
+    let log = net.take_log();
+    let announced = log.iter().filter(|sent| sent.hex.starts_with("01")).count();
+    assert_eq!(announced, 4, "at 0, 2, 6 and 14 s");
 }
 
 #[test]
@@ -581,7 +636,7 @@ fn a_higher_priority_is_sent_more_often() {
     for _ in 0..30 {
         net.frame();
     }
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = std::collections::HashMap::<String, usize>::new();
     for event in net.events(2) {
         if let Event::Sync(state) = event {
             *counts.entry(state.path.to_string()).or_insert(0) += 1;

@@ -1,5 +1,9 @@
 //! Whatever is lost, overtaken, joined, left, shown and hidden: peers have what they shall see, nothing else, and agree.
 // req: HP-14 HP-16
+#![allow(
+    clippy::std_instead_of_alloc,
+    reason = "a test crate has no extern crate alloc"
+)]
 mod common;
 
 use common::peer;

@@ -198,10 +198,11 @@ impl Host {
     }
 
     /// Changes our limits, in bytes a second, 0 without limit; peers are told within a second.
-    pub const fn set_bandwidth(&mut self, incoming: u32, outgoing: u32) {
+    pub fn set_bandwidth(&mut self, incoming: u32, outgoing: u32) {
         self.config.incoming_bandwidth = incoming;
         self.config.outgoing_bandwidth = outgoing;
         self.bandwidth.recalculate = true;
+        self.wake_for_bandwidth();
     }
 
     /// How many channels a remote that connects from now on gets at most, 1 to 255.

@@ -248,6 +248,7 @@ impl Host {
         );
         self.addresses.add_half_open(address, offer.connect_id, id);
         self.routes.set(id, Route::HalfOpen);
+        self.wake_by(Some(expires));
     }
 
     fn queue_verify(&mut self, id: u16) {

@@ -6,24 +6,23 @@ mod handshake;
 mod replies;
 mod routes;
 mod table;
+mod timers;
 mod tombstones;
 
 pub use commands::PeerView;
 
-use crate::bandwidth::{self, Bandwidth};
+use crate::bandwidth::Bandwidth;
 use crate::clock::Clock;
-use crate::config::{BandwidthReports, Config, ConfigError};
+use crate::config::{Config, ConfigError};
 use crate::deadline::DeadlineQueue;
 use crate::events::EventQueue;
-use crate::peer::{Ended, Peer, Received, Surroundings, TimedOut};
+use crate::peer::{Ended, Received, Surroundings};
 use crate::stats::Stats;
 use crate::wire::{Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, checksum};
 use crate::{DisconnectReason, DropReason, Event};
 use addresses::AddressBook;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
-use core::time::Duration;
 use handshake::HalfOpenTable;
 use proto_core::{Handled, Instant, Reader, SeedRng, Transmit};
 use replies::{Farewell, Replies, Reply};
@@ -58,6 +57,8 @@ pub struct Host {
     /// Slots of peers that may have something to send.
     ready: VecDeque<u16>,
     deadlines: DeadlineQueue,
+    /// When `handle_timeout` is due; may be early, never late.
+    wake: Option<Instant>,
     bandwidth: Bandwidth,
     events: EventQueue,
     stats: Stats,
@@ -90,6 +91,7 @@ impl Host {
             replies: Replies::default(),
             ready: VecDeque::new(),
             deadlines: DeadlineQueue::default(),
+            wake: None,
             bandwidth: Bandwidth::default(),
             events: EventQueue::default(),
             stats: Stats::default(),
@@ -101,6 +103,9 @@ impl Host {
     fn set_time(&mut self, now: Instant) -> Instant {
         let now = self.clock.set(now);
         self.bandwidth.pass(now, self.config.outgoing_bandwidth);
+        if self.wake.is_none() {
+            self.wake = self.bandwidth.deadline(self.config.outgoing_bandwidth);
+        }
         now
     }
 
@@ -324,7 +329,6 @@ impl Host {
         let received = peer.receive(reader, sent_time, &mut around);
         let is_open = peer.state.is_open();
         let is_limited = is_open && peer.incoming_bandwidth != 0;
-        self.bandwidth.count_limited(was_limited, is_limited);
         if was_open != is_open {
             self.connected = if is_open {
                 self.connected + 1
@@ -335,6 +339,10 @@ impl Host {
             let sessions = (peer.incoming_session, peer.outgoing_session);
             self.routes.note(id, sessions);
             self.note_membership_change();
+        }
+        if was_limited != is_limited {
+            self.bandwidth.count_limited(was_limited, is_limited);
+            self.wake_for_bandwidth();
         }
         match received.ended {
             Some(ended) => self.end_with_reply(slot, ended, sent_time),
@@ -397,20 +405,10 @@ impl Host {
         if let Some(evicted) = self.tombstones.add(now, peer.wire_id, tombstone, most) {
             self.routes.set(evicted, Route::Free);
         }
+        self.wake_by(self.tombstones.deadline());
         if let Some(reason) = reason {
             let peer = peer.key;
             self.events.push(Event::Disconnected { peer, reason });
-        }
-    }
-
-    /// Notes that peers may have to be told another share of our bandwidth.
-    const fn note_membership_change(&mut self) {
-        let always = matches!(
-            self.config.bandwidth_reports,
-            BandwidthReports::AfterEachChange
-        );
-        if always || self.config.incoming_bandwidth != 0 {
-            self.bandwidth.recalculate = true;
         }
     }
 
@@ -421,94 +419,6 @@ impl Host {
         {
             peer.is_ready = true;
             self.ready.push_back(slot);
-        }
-    }
-
-    /// Makes sure that the queue of deadlines wakes us early enough for the peer in `slot`.
-    #[inline]
-    fn arm(&mut self, slot: u16) {
-        let now = self.clock.now();
-        let Some(peer) = self.peers.at_mut(slot) else {
-            return;
-        };
-        let Some(deadline) = peer.deadline(now) else {
-            return;
-        };
-        if peer.armed.is_none_or(|armed| deadline < armed) {
-            peer.armed = Some(deadline);
-            self.deadlines.set(slot, deadline);
-        }
-    }
-
-    /// Does what time asks for: resend, ping, time out, share out bandwidth. Early calls are harmless.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let now = self.set_time(now);
-        self.expire_half_open();
-        while let Some(id) = self.tombstones.oldest(now) {
-            self.routes.set(id, Route::Free);
-        }
-        let outgoing = self.config.outgoing_bandwidth;
-        if self
-            .bandwidth
-            .deadline(outgoing)
-            .is_some_and(|at| at <= now)
-        {
-            self.share_bandwidth(now);
-        }
-        while let Some((deadline, slot)) = self.deadlines.first()
-            && deadline <= now
-        {
-            self.on_deadline(slot, now);
-        }
-    }
-
-    fn on_deadline(&mut self, slot: u16, now: Instant) {
-        let Some(peer) = self.peers.at_mut(slot) else {
-            self.deadlines.remove(slot);
-            return;
-        };
-        peer.armed = None;
-        if let Err(TimedOut) = peer.on_deadline(&self.config, &self.clock) {
-            self.end(slot, Some(DisconnectReason::Timeout), None);
-            return;
-        }
-        let ping_due = peer.out.flying == 0 && peer.ping_at().is_none_or(|at| at <= now);
-        let ready = ping_due || !peer.out.lost.is_empty();
-        match peer.deadline(now) {
-            Some(deadline) => {
-                let deadline = deadline.max(now + Duration::from_micros(1));
-                peer.armed = Some(deadline);
-                self.deadlines.set(slot, deadline);
-            }
-            None => self.deadlines.remove(slot),
-        }
-        if ready {
-            self.mark_ready(slot);
-        }
-    }
-
-    fn share_bandwidth(&mut self, now: Instant) {
-        let elapsed = self.bandwidth.begin(now);
-        let limits = (
-            self.config.incoming_bandwidth,
-            self.config.outgoing_bandwidth,
-        );
-        let mut peers: Vec<&mut Peer> = self
-            .peers
-            .iter_mut()
-            .filter(|peer| peer.state.is_open())
-            .collect();
-        if peers.is_empty() {
-            return;
-        }
-        let any_limited = self.bandwidth.limited_peers > 0;
-        bandwidth::throttle(&mut peers, limits.1, any_limited, elapsed);
-        if !core::mem::take(&mut self.bandwidth.recalculate) {
-            return;
-        }
-        let tell_all = self.config.bandwidth_reports == BandwidthReports::AfterEachChange;
-        for slot in bandwidth::distribute(&mut peers, limits, tell_all) {
-            self.mark_ready(slot);
         }
     }
 
@@ -562,22 +472,6 @@ impl Host {
             destination,
             bytes,
         }
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is due, in O(1).
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let peers = self.deadlines.first().map(|(deadline, _)| deadline);
-        let bandwidth = self.bandwidth.deadline(self.config.outgoing_bandwidth);
-        [
-            peers,
-            bandwidth,
-            self.half_open.deadline(),
-            self.tombstones.deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
     }
 
     /// The next event. Call it until it gives nothing.

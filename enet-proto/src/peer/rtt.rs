@@ -79,10 +79,15 @@ impl Throttle {
         self.counter <= self.value
     }
 
-    /// Applies a bound that the bandwidth management found.
+    /// Applies a bound that the bandwidth management found; what only the old bound held down comes up at once.
     pub(crate) fn set_limit(&mut self, limit: u32) {
+        let was_bound = self.value == self.limit;
         self.limit = limit;
-        self.value = self.value.min(limit);
+        self.value = if was_bound {
+            limit
+        } else {
+            self.value.min(limit)
+        };
     }
 
     fn adjust(&mut self, sample: u32, round_trip: &RoundTrip) {

@@ -7,6 +7,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+/// From this length on, a packet is believed to be a long one.
+const LONG_BYTES: usize = 32 << 10;
+
 /// How a packet is divided: all parts have one length but the last, which is what remains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -103,13 +106,15 @@ impl Reassembly {
         }
     }
 
-    /// Makes room for `more` bytes: for three times what has come, at most for the whole packet.
+    /// Makes room for `more` bytes, and for more than these once many have come.
     fn reserve(&mut self, more: usize) {
-        let needed = self.joined.len() + more;
+        let have = self.joined.len();
+        let needed = have + more;
         if needed > self.joined.capacity() {
+            let ahead = if have < LONG_BYTES { have } else { 3 * have };
             let total = self.shape.total_bytes as usize;
-            let room = needed.saturating_mul(4).min(total).max(needed);
-            self.joined.reserve_exact(room - self.joined.len());
+            let room = needed.saturating_add(ahead).min(total).max(needed);
+            self.joined.reserve_exact(room - have);
         }
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 /// Positions of one chunk.
 const CHUNK: u64 = 32;
+const SLOTS: usize = 32;
 
 /// A reliable packet that came before its turn, or of which parts are missing.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) enum Waiting {
 
 #[derive(Debug, Default)]
 struct Chunk {
-    slots: [Option<Waiting>; CHUNK as usize],
+    slots: [Option<Waiting>; SLOTS],
     used: u32,
 }
 
@@ -45,7 +46,6 @@ impl Waitlist {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "below 32")]
     const fn slot(position: u64) -> usize {
         (position % CHUNK) as usize
     }

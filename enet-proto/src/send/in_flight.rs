@@ -69,6 +69,17 @@ impl Flight {
     }
 }
 
+/// Entries for which an empty queue keeps memory.
+const KEPT_ENTRIES: usize = 64;
+
+/// Gives the memory of a burst back once a queue is empty: there are several queues for each peer.
+#[inline]
+pub(super) fn release<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() > KEPT_ENTRIES {
+        queue.shrink_to(KEPT_ENTRIES);
+    }
+}
+
 impl<T> InFlight<T> {
     /// Nothing is in flight, and the first command will have number `base`.
     pub(crate) const fn new(base: u16) -> Self {
@@ -128,6 +139,7 @@ impl<T> InFlight<T> {
             self.slots.pop_front();
             self.base = self.base.wrapping_add(1);
         }
+        release(&mut self.slots);
         Some((item, flight))
     }
 }

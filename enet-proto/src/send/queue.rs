@@ -1,6 +1,7 @@
 //! What waits to be sent to one peer, in the order of the calls: [`Outgoing`].
 
 use super::InFlight;
+use super::in_flight::release;
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -428,7 +429,9 @@ impl Outgoing {
     pub(crate) fn take_reliable_piece(&mut self) -> Option<Piece> {
         let front = self.reliable.front_mut()?;
         if front.next.is_last() {
-            return self.reliable.pop_front().map(|packet| packet.next);
+            let packet = self.reliable.pop_front();
+            release(&mut self.reliable);
+            return packet.map(|packet| packet.next);
         }
         let piece = Piece {
             payload: front.next.payload.clone(),
@@ -457,6 +460,7 @@ impl Outgoing {
     /// Takes the front of the other queue out.
     pub(crate) fn drop_other(&mut self) -> Option<Other> {
         let (_, other) = self.other.pop_front()?;
+        release(&mut self.other);
         if !matches!(other, Other::Control(..)) {
             self.queued_packets -= 1;
             self.queued_bytes -= other.packet_bytes();

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use gdwire::drive::{self, tokio::ServerDriver};
-use gdwire::session::{NodeKey, PeerId, RpcCall, Target};
+use gdwire::session::{NodeKey, PeerId, RpcCall, SpawnConfig, Target};
 use gdwire::variant::Vector2;
 use gdwire::{Event, Server, ServerConfig, Value};
 use std::io;
@@ -20,13 +20,21 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Plays one game.
 pub(super) async fn play(options: &DemoOptions) -> io::Result<Outcome> {
     let mut server = Server::new(ServerConfig::new(drive::seed()?)).map_err(io::Error::other)?;
-    let arena = server.add_node(game::arena()).map_err(io::Error::other)?;
+    server
+        .add_blueprint(&game::blueprint()?)
+        .map_err(io::Error::other)?;
+    let node = |path| {
+        let node = server.session().node(path);
+        node.ok_or_else(|| io::Error::other(format!("{path} is missing")))
+    };
+    let (arena, spawner) = (node(game::ARENA)?, node(game::SPAWNER)?);
     let driver = ServerDriver::bind((Ipv4Addr::LOCALHOST, 0).into(), server)?;
     let mut players = start_players(options, driver.local_address()?)?;
     let mut referee = Referee {
         driver,
         arena,
-        positions: BTreeMap::new(),
+        spawner,
+        units: BTreeMap::new(),
         reports: BTreeMap::new(),
         calls: 0,
         round_trips: Vec::new(),
@@ -81,7 +89,8 @@ async fn first_failure(players: &mut JoinSet<io::Result<()>>) -> io::Error {
 struct Referee {
     driver: ServerDriver,
     arena: NodeKey,
-    positions: BTreeMap<PeerId, Vector2>,
+    spawner: NodeKey,
+    units: BTreeMap<PeerId, NodeKey>,
     reports: BTreeMap<PeerId, PlayerReport>,
     calls: usize,
     round_trips: Vec<Duration>,
@@ -107,8 +116,13 @@ impl Referee {
     }
 
     fn on_joined(&mut self, peer: PeerId) -> io::Result<()> {
-        self.positions.insert(peer, Vector2::default());
-        if self.positions.len() == PLAYERS {
+        let unit = SpawnConfig::scene_path(game::UNIT, peer.to_string())
+            .property(game::POSITION, Vector2::default())
+            .property(game::SCORE, 0);
+        let server = self.driver.server_mut();
+        let unit = server.spawn(self.spawner, unit).map_err(io::Error::other)?;
+        self.units.insert(peer, unit);
+        if self.units.len() == PLAYERS {
             let count = i64::try_from(PLAYERS).unwrap_or(i64::MAX);
             self.call("start", &[Value::Int(count)])?;
         }
@@ -118,15 +132,7 @@ impl Referee {
     fn on_call(&mut self, call: &RpcCall) -> io::Result<()> {
         self.calls += 1;
         match (&*call.method, call.arguments.as_slice()) {
-            ("steer", [Value::Vector2(direction)]) => {
-                let Some(position) = self.positions.get_mut(&call.peer) else {
-                    return Ok(());
-                };
-                position.x += direction.x;
-                position.y += direction.y;
-                let moved = [Value::from(call.peer.value()), Value::from(*position)];
-                self.call("moved", &moved)
-            }
+            ("steer", [Value::Vector2(direction)]) => self.on_steer(call.peer, *direction),
             ("report", arguments) => {
                 if let Some(report) = PlayerReport::from_arguments(arguments) {
                     self.reports.insert(call.peer, report);
@@ -139,6 +145,29 @@ impl Referee {
         }
     }
 
+    /// Moves a player's unit and tells everybody, by its state and by a call.
+    fn on_steer(&mut self, peer: PeerId, direction: Vector2) -> io::Result<()> {
+        let Some(&unit) = self.units.get(&peer) else {
+            return Ok(());
+        };
+        let server = self.driver.server_mut();
+        let session = server.session();
+        let mut position = match session.property(unit, game::POSITION) {
+            Some(Value::Vector2(position)) => *position,
+            _ => Vector2::default(),
+        };
+        position.x += direction.x;
+        position.y += direction.y;
+        let score = session.property(unit, game::SCORE).and_then(Value::as_int);
+        let score = score.unwrap_or(0).saturating_add(1);
+        let set = server
+            .set(unit, game::POSITION, position)
+            .and_then(|()| server.set(unit, game::SCORE, score));
+        set.map_err(io::Error::other)?;
+        let moved = [Value::from(peer.value()), Value::from(position)];
+        self.call("moved", &moved)
+    }
+
     fn call(&mut self, method: &str, arguments: &[Value]) -> io::Result<()> {
         let server = self.driver.server_mut();
         server
@@ -148,22 +177,27 @@ impl Referee {
     }
 
     fn outcome(&self, problem: Option<String>) -> Outcome {
-        let delivered = self
-            .reports
-            .values()
-            .map(|report| report.calls())
-            .sum::<usize>()
-            + self.calls;
-        let missing = || format!("{delivered} of {} calls arrived", game::CALLS);
+        let reports = || self.reports.values();
+        let calls = reports().map(|report| report.calls()).sum::<usize>() + self.calls;
+        let spawns = reports().map(|report| report.spawns).sum();
+        let missing = if calls != game::CALLS {
+            Some(format!("{calls} of {} calls arrived", game::CALLS))
+        } else if spawns != game::SPAWNS {
+            Some(format!("{spawns} of {} spawns arrived", game::SPAWNS))
+        } else {
+            None
+        };
         let stats = self.driver.server().enet().stats();
         Outcome {
             topology: "dedicated",
             path: "direct",
-            first_rpc: self.reports.values().map(|report| report.first_rpc).max(),
+            first_rpc: reports().map(|report| report.first_rpc).max(),
             round_trip: average(&self.round_trips),
             bytes: stats.bytes_received.saturating_add(stats.bytes_sent),
-            calls: delivered,
-            problem: problem.or_else(|| (delivered != game::CALLS).then(missing)),
+            spawns,
+            syncs: reports().map(|report| report.syncs).sum(),
+            calls,
+            problem: problem.or(missing),
         }
     }
 

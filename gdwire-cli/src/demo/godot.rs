@@ -1,5 +1,6 @@
 //! Players in a real engine: `--godot`.
 
+use super::game::FILES;
 use core::net::SocketAddr;
 use std::fs;
 use std::io;
@@ -7,12 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-
-const FILES: [(&str, &str); 3] = [
-    ("project.godot", include_str!("project/project.godot")),
-    ("arena.tscn", include_str!("project/arena.tscn")),
-    ("arena.gd", include_str!("project/arena.gd")),
-];
 
 /// The demo's project in a folder of its own, which is removed at the end.
 #[derive(Debug)]

@@ -43,6 +43,8 @@ struct Outcome {
     round_trip: Option<Duration>,
     /// At the server, both directions.
     bytes: u64,
+    spawns: usize,
+    syncs: usize,
     calls: usize,
     /// What is wrong, if anything is.
     problem: Option<String>,
@@ -87,8 +89,9 @@ fn to_json(outcome: &Outcome) -> Json {
         "first_rpc_ms": millis(outcome.first_rpc),
         "round_trip_ms": millis(outcome.round_trip),
         "bytes": outcome.bytes,
-        "spawns": 0,
-        "syncs": 0,
+        "spawns": outcome.spawns,
+        "spawns_expected": game::SPAWNS,
+        "syncs": outcome.syncs,
         "rpcs": outcome.calls,
         "rpcs_expected": game::CALLS,
         "verdict": if outcome.problem.is_none() { "ok" } else { "failed" },
@@ -117,8 +120,8 @@ fn write_table(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
             shown(outcome.first_rpc),
             shown(outcome.round_trip),
             outcome.bytes.to_string(),
-            "-".to_owned(),
-            "-".to_owned(),
+            format!("{}/{}", outcome.spawns, game::SPAWNS),
+            outcome.syncs.to_string(),
             format!("{}/{}", outcome.calls, game::CALLS),
             outcome.problem.clone().unwrap_or_else(|| "ok".to_owned()),
         ]
@@ -159,6 +162,8 @@ mod tests {
             first_rpc: Some(Duration::from_micros(2340)),
             round_trip: None,
             bytes: 12345,
+            spawns: 4,
+            syncs: 9,
             calls: 3,
             problem: Some("a player failed".to_owned()),
         };

@@ -11,20 +11,29 @@ use std::io;
 /// Plays until the server ends the game.
 pub(super) async fn play(server: SocketAddr) -> io::Result<()> {
     let mut client = Client::new(ClientConfig::new(drive::seed()?)).map_err(io::Error::other)?;
-    let arena = client.add_node(game::arena()).map_err(io::Error::other)?;
+    client
+        .add_blueprint(&game::blueprint()?)
+        .map_err(io::Error::other)?;
+    let arena = client.session().node(game::ARENA);
+    let arena = arena.ok_or_else(|| io::Error::other("the arena is missing"))?;
     let driver = ClientDriver::connect(server, client)?;
     let mut player = Player {
         begun: driver.now(),
         driver,
         arena,
-        report: None,
+        report: PlayerReport::default(),
+        has_begun: false,
+        has_reported: false,
     };
     while let Some(event) = player.driver.next_event().await? {
         match event {
             Event::Rpc(call) => player.on_call(&call)?,
+            Event::Spawned(_) => player.report.spawns += 1,
+            Event::Sync(_) => player.report.syncs += 1,
             Event::ConnectionFailed { reason } => return Err(io::Error::other(reason)),
             other => tracing::debug!(event = ?other, "player"),
         }
+        player.finish()?;
     }
     Ok(())
 }
@@ -33,44 +42,47 @@ struct Player {
     driver: ClientDriver,
     arena: NodeKey,
     begun: Instant,
-    report: Option<PlayerReport>,
+    report: PlayerReport,
+    has_begun: bool,
+    has_reported: bool,
 }
 
 impl Player {
     fn on_call(&mut self, call: &RpcCall) -> io::Result<()> {
         match (&*call.method, call.arguments.as_slice()) {
             ("start", _) => {
-                self.report = Some(PlayerReport {
-                    moves: 0,
-                    cheers: 0,
-                    first_rpc: self.driver.now().saturating_since(self.begun),
-                });
+                self.has_begun = true;
+                self.report.first_rpc = self.driver.now().saturating_since(self.begun);
                 let others = Target::AllBut(PeerId::SERVER);
                 self.call(others, "cheer", &[Value::from("good luck")])?;
                 self.steer()?;
             }
             ("moved", [player, position]) => {
-                if let Some(report) = &mut self.report {
-                    report.moves += 1;
-                }
+                self.report.moves += 1;
                 let is_me = player.as_int() == Some(self.driver.client().id().value().into());
-                if is_me && steps(position) < STEPS {
+                if is_me && game::steps(Some(position)).is_some_and(|steps| steps < STEPS) {
                     self.steer()?;
                 }
             }
-            ("cheer", _) => {
-                if let Some(report) = &mut self.report {
-                    report.cheers += 1;
-                }
-            }
+            ("cheer", _) => self.report.cheers += 1,
             _ => {}
         }
-        match self.report {
-            Some(report) if report.moves == PLAYERS * STEPS && report.cheers == PLAYERS - 1 => {
-                self.call(PeerId::SERVER.into(), "report", &report.to_arguments())
-            }
-            _ => Ok(()),
+        Ok(())
+    }
+
+    /// Reports once everything has arrived.
+    fn finish(&mut self) -> io::Result<()> {
+        let report = self.report;
+        let is_done = self.has_begun
+            && !self.has_reported
+            && report.moves == PLAYERS * STEPS
+            && report.cheers == PLAYERS - 1
+            && game::is_complete(self.driver.client().session());
+        if !is_done {
+            return Ok(());
         }
+        self.has_reported = true;
+        self.call(PeerId::SERVER.into(), "report", &report.to_arguments())
     }
 
     fn steer(&mut self) -> io::Result<()> {
@@ -84,14 +96,5 @@ impl Player {
             .rpc(target, self.arena, method, arguments)
             .map(drop)
             .map_err(io::Error::other)
-    }
-}
-
-/// How many steps lead to `position`.
-fn steps(position: &Value) -> usize {
-    match position {
-        #[expect(clippy::cast_possible_truncation, reason = "steps are few")]
-        Value::Vector2(position) => usize::try_from(position.x as i64).unwrap_or(usize::MAX),
-        _ => usize::MAX,
     }
 }

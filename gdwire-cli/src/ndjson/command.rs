@@ -24,14 +24,50 @@ pub(crate) enum Command {
     Kick {
         peer: i32,
     },
+    Scene(SceneCommand),
     Stats,
     Quit,
+}
+
+/// A command about nodes that are replicated.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SceneCommand {
+    Authority {
+        node: String,
+        peer: i32,
+    },
+    Despawn {
+        node: String,
+    },
+    Set {
+        node: String,
+        properties: Vec<(String, Value)>,
+    },
+    Spawn {
+        spawner: String,
+        what: SpawnWhat,
+        name: String,
+        properties: Vec<(String, Value)>,
+        authority: Option<i32>,
+    },
+    Visibility {
+        node: String,
+        peer: i32,
+        visible: bool,
+    },
+}
+
+/// What a `spawn` command makes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SpawnWhat {
+    Custom(Value),
+    Index(u8),
+    Path(String),
 }
 
 /// Why a line is no command, for an `error` event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommandError {
-    /// `command`, or `unsupported` for one that this version does not have yet.
     pub(crate) kind: &'static str,
     pub(crate) message: String,
 }
@@ -73,13 +109,10 @@ impl Command {
             },
             "stats" => Self::Stats,
             "quit" => Self::Quit,
-            "spawn" | "despawn" | "set" | "visibility" => {
-                return Err(CommandError {
-                    kind: "unsupported",
-                    message: format!("this version has no {name} command yet"),
-                });
-            }
-            _ => return Err(format!("unknown command {name:?}").into()),
+            _ => match fields.scene(&name)? {
+                Some(command) => Self::Scene(command),
+                None => return Err(format!("unknown command {name:?}").into()),
+            },
         };
         fields.finish()?;
         Ok(command)
@@ -107,10 +140,14 @@ impl Fields {
     }
 
     fn peer(&mut self) -> Result<i32, CommandError> {
-        let json = self.take("peer")?;
+        self.number("peer")
+    }
+
+    fn number(&mut self, key: &str) -> Result<i32, CommandError> {
+        let json = self.take(key)?;
         json.as_i64()
             .and_then(|number| i32::try_from(number).ok())
-            .ok_or_else(|| format!("peer: expected a 32-bit integer, not {json}").into())
+            .ok_or_else(|| format!("{key}: expected a 32-bit integer, not {json}").into())
     }
 
     fn arguments(&mut self) -> Result<Vec<Value>, CommandError> {
@@ -124,6 +161,81 @@ impl Fields {
                 })
                 .collect(),
             Some(_) => Err("args: expected an array".to_owned().into()),
+        }
+    }
+
+    fn node(&mut self, key: &str) -> Result<String, CommandError> {
+        Ok(node_path(&self.text(key)?).to_owned())
+    }
+
+    fn scene(&mut self, name: &str) -> Result<Option<SceneCommand>, CommandError> {
+        Ok(Some(match name {
+            "authority" => SceneCommand::Authority {
+                node: self.node("node")?,
+                peer: self.peer()?,
+            },
+            "despawn" => SceneCommand::Despawn {
+                node: self.node("node")?,
+            },
+            "set" => SceneCommand::Set {
+                node: self.node("node")?,
+                properties: self.properties()?,
+            },
+            "spawn" => SceneCommand::Spawn {
+                spawner: self.node("spawner")?,
+                what: self.spawn_what()?,
+                name: self.text("name")?,
+                properties: self.properties()?,
+                authority: match self.0.contains_key("authority") {
+                    true => Some(self.number("authority")?),
+                    false => None,
+                },
+            },
+            "visibility" => SceneCommand::Visibility {
+                node: self.node("node")?,
+                peer: self.peer()?,
+                visible: match self.take("visible")? {
+                    Json::Bool(visible) => visible,
+                    other => {
+                        return Err(format!("visible: expected true or false, not {other}").into());
+                    }
+                },
+            },
+            _ => return Ok(None),
+        }))
+    }
+
+    fn spawn_what(&mut self) -> Result<SpawnWhat, CommandError> {
+        match (self.optional("scene"), self.optional("custom")) {
+            (Some(Json::String(path)), None) => Ok(SpawnWhat::Path(path)),
+            (Some(json), None) => json
+                .as_u64()
+                .and_then(|index| u8::try_from(index).ok())
+                .map(SpawnWhat::Index)
+                .ok_or_else(|| {
+                    format!("scene: expected a resource path or a place in the list, not {json}")
+                        .into()
+                }),
+            (None, Some(json)) => value::from_json(&json)
+                .map(SpawnWhat::Custom)
+                .map_err(|error| format!("custom: {error}").into()),
+            _ => Err("expected one of the fields \"scene\" and \"custom\""
+                .to_owned()
+                .into()),
+        }
+    }
+
+    fn properties(&mut self) -> Result<Vec<(String, Value)>, CommandError> {
+        match self.optional("properties") {
+            None => Ok(Vec::new()),
+            Some(Json::Object(map)) => map
+                .iter()
+                .map(|(path, json)| match value::from_json(json) {
+                    Ok(value) => Ok((path.clone(), value)),
+                    Err(error) => Err(format!("properties[{path:?}]: {error}").into()),
+                })
+                .collect(),
+            Some(_) => Err("properties: expected an object".to_owned().into()),
         }
     }
 
@@ -213,7 +325,32 @@ mod tests {
                 "command",
                 "args[0]",
             ),
-            (r#"{"do":"spawn","scene":"x"}"#, "unsupported", "spawn"),
+            (r#"{"do":"spawn","scene":"x"}"#, "command", "spawner"),
+            (
+                r#"{"do":"spawn","spawner":"S","name":"n"}"#,
+                "command",
+                "\"custom\"",
+            ),
+            (
+                r#"{"do":"spawn","spawner":"S","name":"n","scene":256}"#,
+                "command",
+                "256",
+            ),
+            (
+                r#"{"do":"set","node":"N","properties":[]}"#,
+                "command",
+                "object",
+            ),
+            (
+                r#"{"do":"set","node":"N","properties":{"p":{"gd":"?"}}}"#,
+                "command",
+                "\"p\"",
+            ),
+            (
+                r#"{"do":"visibility","node":"N","peer":2,"visible":1}"#,
+                "command",
+                "visible",
+            ),
         ] {
             let error = Command::parse(line).unwrap_err();
             assert_eq!(error.kind, kind, "{line}");

@@ -2,8 +2,12 @@
 
 use super::value;
 use crate::options::{to_hex, transfer_name};
+use alloc::sync::Arc;
 use core::net::SocketAddr;
-use gdwire::session::{AuthFailure, PeerId, RpcCall, TransferMode};
+use gdwire::session::{
+    AuthFailure, PeerId, RpcCall, SpawnSource, Spawned, StateReceived, TransferMode,
+};
+use gdwire::variant::Value;
 use gdwire::{DisconnectReason, PeerStats};
 use serde_json::{Map, Value as Json, json};
 use std::io::{self, Write};
@@ -57,6 +61,36 @@ pub(crate) fn rpc(call: &RpcCall) -> Line {
         .with("mode", transfer_name(call.mode))
 }
 
+pub(crate) fn spawned(spawned: &Spawned) -> Line {
+    let line = Line::new("spawned")
+        .peer(spawned.peer)
+        .with("node", &*spawned.path);
+    let line = match &spawned.source {
+        SpawnSource::Scene(path) => line.with("scene", &**path),
+        SpawnSource::Custom(argument) => line.with("custom", value::to_json(argument)),
+    };
+    line.with("net_id", spawned.net_id)
+        .with("properties", properties(&spawned.properties))
+}
+
+pub(crate) fn sync(state: &StateReceived, synchronizer: &str) -> Line {
+    Line::new("sync")
+        .peer(state.peer)
+        .with("node", &*state.path)
+        .with("synchronizer", synchronizer)
+        .with("properties", properties(&state.properties))
+        .with("delta", state.is_delta())
+        .with("time", state.time)
+}
+
+fn properties(list: &[(Arc<str>, Value)]) -> Json {
+    let map: Map<String, Json> = list
+        .iter()
+        .map(|(path, value)| (path.to_string(), value::to_json(value)))
+        .collect();
+    Json::Object(map)
+}
+
 pub(crate) fn packet(peer: PeerId, payload: &[u8], mode: TransferMode, channel: u8) -> Line {
     Line::new("packet")
         .peer(peer)
@@ -97,6 +131,7 @@ pub(crate) const fn reason_name(reason: DisconnectReason) -> &'static str {
     match reason {
         DisconnectReason::AuthFailed(failure) => auth_failure_name(failure),
         DisconnectReason::HandshakeFailed => "handshake_failed",
+        DisconnectReason::HeldTooMuch => "held_too_much",
         DisconnectReason::LeftServer => "left_server",
         DisconnectReason::Local => "local",
         DisconnectReason::PeerLimit => "peer_limit",
@@ -104,6 +139,7 @@ pub(crate) const fn reason_name(reason: DisconnectReason) -> &'static str {
         DisconnectReason::RelayBudget => "relay_budget",
         DisconnectReason::Remote => "remote",
         DisconnectReason::SendLimit => "send_limit",
+        DisconnectReason::SpawnLimit => "spawn_limit",
         DisconnectReason::Timeout => "timeout",
         _ => "ended",
     }

@@ -4,19 +4,18 @@ mod command;
 mod event;
 mod input;
 mod quiet;
+mod scene;
 pub(crate) mod value;
 
-use crate::options::{self, Hex, SessionOptions, to_hex};
+use crate::endpoint::{Endpoint, Machine};
+use crate::options::{Hex, SessionOptions, to_hex};
+use crate::scene::Stage;
 use alloc::collections::BTreeMap;
 use command::{Command, CommandError};
 use core::time::Duration;
 use event::Line;
-use gdwire::session::{
-    AuthError, CallError, MethodMismatch, MismatchReport, NodeConfig, NodeError, NodeKey, PeerId,
-    SendError, Target, TransferMode,
-};
-use gdwire::variant::Value;
-use gdwire::{DisconnectReason, Event, PeerStats, RefusalReason};
+use gdwire::session::{MethodMismatch, PeerId, Target};
+use gdwire::{DisconnectReason, Event, RefusalReason};
 use quiet::Quiet;
 use std::io;
 use std::process::ExitCode;
@@ -31,40 +30,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Method lists that are looked for when they differ.
 const EXPLANATIONS: u32 = 16;
 
-/// What `connect` and `host` drive: a client or a server.
-pub(crate) trait Endpoint {
-    async fn next_event(&mut self) -> io::Result<Option<Event>>;
-    fn add_node(&mut self, node: NodeConfig) -> Result<NodeKey, NodeError>;
-    fn rpc(
-        &mut self,
-        target: Target,
-        node: NodeKey,
-        method: &str,
-        arguments: &[Value],
-    ) -> Result<usize, CallError>;
-    fn send_bytes(
-        &mut self,
-        target: Target,
-        payload: &[u8],
-        mode: TransferMode,
-        channel: u8,
-    ) -> Result<(), SendError>;
-    fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError>;
-    fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError>;
-    fn disconnect_peer(&mut self, peer: PeerId);
-    fn has_peer(&self, peer: PeerId) -> bool;
-    fn explain(&self, mismatch: &MethodMismatch) -> MismatchReport;
-    fn stats(&self) -> Vec<(PeerId, PeerStats)>;
-    fn close(&mut self);
-    fn close_now(&mut self);
-    /// Whether it is the side that judges what others send to authenticate.
-    fn is_host(&self) -> bool;
-}
-
 /// A session that runs.
 struct Session<E> {
     endpoint: E,
-    nodes: BTreeMap<String, NodeKey>,
+    stage: Stage,
     token: Option<Hex>,
     /// What pending peers sent last to authenticate.
     credentials: BTreeMap<PeerId, String>,
@@ -83,16 +52,19 @@ enum End {
 }
 
 /// Runs `endpoint` until its end and tells the exit code.
-pub(crate) async fn run(endpoint: impl Endpoint, options: SessionOptions) -> io::Result<ExitCode> {
+pub(crate) async fn run(
+    endpoint: impl Endpoint,
+    options: SessionOptions,
+    stage: Stage,
+) -> io::Result<ExitCode> {
     let mut session = Session {
         endpoint,
-        nodes: BTreeMap::new(),
+        stage,
         token: options.auth.clone(),
         credentials: BTreeMap::new(),
         explanations: 0,
         quiet: Quiet::default(),
     };
-    session.declare(&options)?;
     let end = session.until_end(&options).await?;
     session.part().await?;
     let (reason, code) = match end {
@@ -109,20 +81,6 @@ pub(crate) async fn run(endpoint: impl Endpoint, options: SessionOptions) -> io:
 }
 
 impl<E: Endpoint> Session<E> {
-    /// Adds the nodes of `--rpc`.
-    fn declare(&mut self, options: &SessionOptions) -> io::Result<()> {
-        for (path, node) in options::nodes(&options.rpcs) {
-            let key = self.endpoint.add_node(node).map_err(|error| {
-                io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("--rpc {path}: {error}"),
-                )
-            })?;
-            self.nodes.insert(path, key);
-        }
-        Ok(())
-    }
-
     async fn until_end(&mut self, options: &SessionOptions) -> io::Result<End> {
         let mut lines = Some(input::lines());
         let end = options.duration.map(|duration| Instant::now() + duration);
@@ -154,7 +112,7 @@ impl<E: Endpoint> Session<E> {
 
     /// Lets the peers know, and shows what they still say.
     async fn part(&mut self) -> io::Result<()> {
-        self.endpoint.close();
+        self.endpoint.machine_mut().close();
         let farewell = async {
             while let Some(event) = self.endpoint.next_event().await? {
                 tracing::debug!(?event, "while leaving");
@@ -164,7 +122,7 @@ impl<E: Endpoint> Session<E> {
         if let Ok(result) = tokio::time::timeout(FAREWELL, farewell).await {
             return result;
         }
-        self.endpoint.close_now();
+        self.endpoint.machine_mut().close_now();
         while self.endpoint.next_event().await?.is_some() {}
         Ok(())
     }
@@ -239,7 +197,7 @@ impl<E: Endpoint> Session<E> {
                     .peer(peer)
                     .write()
             }
-            _ => Ok(()),
+            other => self.on_scene_event(other),
         }
     }
 
@@ -247,7 +205,11 @@ impl<E: Endpoint> Session<E> {
     fn on_mismatch(&mut self, mismatch: &MethodMismatch) -> io::Result<()> {
         let message = if self.explanations < EXPLANATIONS {
             self.explanations += 1;
-            self.endpoint.explain(mismatch).to_string()
+            self.endpoint
+                .machine()
+                .session()
+                .explain_mismatch(mismatch)
+                .to_string()
         } else {
             mismatch.to_string()
         };
@@ -267,9 +229,9 @@ impl<E: Endpoint> Session<E> {
         };
         let shown = match token.0.as_slice() {
             [] => Ok(()),
-            data => self.endpoint.send_auth(peer, data),
+            data => self.endpoint.machine_mut().send_auth(peer, data),
         };
-        match shown.and_then(|()| self.endpoint.complete_auth(peer)) {
+        match shown.and_then(|()| self.endpoint.machine_mut().complete_auth(peer)) {
             Ok(()) => Ok(()),
             Err(why) => error("auth", why.to_string()).peer(peer).write(),
         }
@@ -290,10 +252,10 @@ impl<E: Endpoint> Session<E> {
             .as_ref()
             .is_some_and(|token| is_equal(&token.0, data));
         if !is_right {
-            self.endpoint.disconnect_peer(peer);
+            self.endpoint.machine_mut().disconnect_peer(peer);
             return Ok(());
         }
-        match self.endpoint.complete_auth(peer) {
+        match self.endpoint.machine_mut().complete_auth(peer) {
             Ok(()) => Ok(()),
             Err(why) => error("auth", why.to_string()).peer(peer).write(),
         }
@@ -323,25 +285,23 @@ impl<E: Endpoint> Session<E> {
                 method,
                 arguments,
             } => {
-                let key = *self
-                    .nodes
-                    .get(&node)
-                    .ok_or_else(|| format!("no --rpc declares the node {node:?}"))?;
-                self.endpoint
-                    .rpc(target(peer)?, key, &method, &arguments)
-                    .map_err(|error| format!("{node}:{method}: {error}"))?;
+                let (target, key) = (target(peer)?, self.node(&node)?);
+                let called = self.machine().rpc(target, key, &method, &arguments);
+                called.map_err(|error| format!("{node}:{method}: {error}"))?;
             }
             Command::Send {
                 peer,
                 payload,
                 mode,
                 channel,
-            } => self
-                .endpoint
-                .send_bytes(target(peer)?, &payload, mode, channel)
-                .map_err(|error| error.to_string())?,
+            } => {
+                let target = target(peer)?;
+                let sent = self.machine().send_bytes(target, &payload, mode, channel);
+                sent.map_err(|error| error.to_string())?;
+            }
+            Command::Scene(command) => self.obey_scene(command)?,
             Command::Kick { peer } => match PeerId::new(peer) {
-                Some(peer) if self.endpoint.has_peer(peer) => self.endpoint.disconnect_peer(peer),
+                Some(peer) if self.endpoint.has_peer(peer) => self.machine().disconnect_peer(peer),
                 _ => return Err(format!("peer {peer} is not connected").into()),
             },
             Command::Stats => event::stats(self.endpoint.stats().into_iter())
@@ -360,6 +320,16 @@ const fn refusal_name(reason: RefusalReason) -> &'static str {
         RefusalReason::TakenId => "refused: taken id",
         _ => "refused: closed",
     }
+}
+
+/// Gives a machine what is in the game.
+///
+/// # Errors
+/// `InvalidInput`: what the options declare contradicts itself.
+pub(crate) fn declare(machine: &mut impl Machine, stage: &Stage) -> io::Result<()> {
+    machine
+        .add_blueprint(&stage.blueprint)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
 }
 
 /// The last lines of a client that did not even start to connect.

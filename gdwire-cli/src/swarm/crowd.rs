@@ -3,15 +3,16 @@
 use super::SwarmOptions;
 use super::tally::{Received, Tally, Traffic};
 use crate::connect;
-use crate::ndjson::reason_name;
-use crate::options::{self, Hex};
+use crate::ndjson::{self, reason_name};
+use crate::options::Hex;
+use crate::scene::Stage;
 use crate::url::EnetUrl;
 use alloc::collections::{BTreeSet, BinaryHeap, VecDeque};
 use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
 use gdwire::drive::tokio::SwarmDriver;
-use gdwire::session::{AuthError, NodeConfig, NodeKey, PeerId, RpcCall};
+use gdwire::session::{AuthError, NodeKey, PeerId, RpcCall, SpawnRequest};
 use gdwire::{Client, DisconnectReason, Event, Instant, Value};
 use std::io;
 
@@ -26,7 +27,7 @@ pub(super) struct Crowd {
     server: SocketAddr,
     url: EnetUrl,
     token: Option<Hex>,
-    nodes: Vec<NodeConfig>,
+    stage: Stage,
     call: Option<Call>,
     join_period: Duration,
     members: Vec<Member>,
@@ -67,8 +68,7 @@ struct Member {
 impl Crowd {
     /// A crowd of which nobody has joined.
     pub(super) fn new(options: &SwarmOptions, server: SocketAddr) -> io::Result<Self> {
-        let nodes: Vec<NodeConfig> = options::nodes(&options.rpcs).into_values().collect();
-        let call = options.rpcs.first().map(|rpc| Call {
+        let call = options.scene.rpcs.first().map(|rpc| Call {
             node: rpc.node.clone(),
             method: rpc.method.clone(),
             arguments: options.args.clone().map(|arguments| arguments.0),
@@ -87,7 +87,7 @@ impl Crowd {
             server,
             url: options.url.clone(),
             token: options.auth.clone(),
-            nodes,
+            stage: options.scene.stage()?,
             call,
             join_period: Duration::from_secs_f64(options.join_rate.recip()),
             members: Vec::new(),
@@ -112,8 +112,10 @@ impl Crowd {
             };
             tokio::select! {
                 event = self.driver.next_event(), if self.driver.open_clients() > 0 => {
-                    if let Some((index, event)) = event? {
-                        self.on_event(index, event);
+                    let mut event = event?;
+                    while let Some((index, that)) = event {
+                        self.on_event(index, that);
+                        event = self.driver.ready_event();
                     }
                 }
                 () = tokio::time::sleep(due) => {}
@@ -128,6 +130,7 @@ impl Crowd {
         let mut tally = self.tally.clone();
         tally.elapsed = self.driver.now().saturating_since(self.begun);
         tally.traffic = self.traffic();
+        tally.received.dropped = self.dropped();
         let unfinished = tally.unfinished();
         if unfinished > 0 {
             tally.failed.insert("time", unfinished);
@@ -183,15 +186,9 @@ impl Crowd {
             config = connect::client_config(&self.url, self.token.as_ref())?;
         }
         let mut client = Client::new(config).map_err(io::Error::other)?;
-        let mut node = None;
-        for config in &self.nodes {
-            client
-                .add_node(config.clone())
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        }
-        if let Some(call) = &self.call {
-            node = client.session().node(&call.node);
-        }
+        ndjson::declare(&mut client, &self.stage)?;
+        let call = self.call.as_ref();
+        let node = call.and_then(|call| client.session().node(&call.node));
         self.driver.connect(self.server, client)?;
         self.members.push(Member {
             begun: now,
@@ -255,12 +252,20 @@ impl Crowd {
             Event::Disconnected { reason } => self.on_lost(index, reason),
             Event::Authenticating { peer } => self.authenticate(index, peer),
             Event::Rpc(call) => self.on_rpc(index, now, &call),
-            other => self.received().count(&other),
+            Event::SpawnRequested(request) => self.on_spawn_requested(index, &request),
+            other => self.tally.received.count(&other),
         }
     }
 
-    const fn received(&mut self) -> &mut Received {
-        &mut self.tally.received
+    fn on_spawn_requested(&mut self, index: usize, request: &SpawnRequest) {
+        let Some(client) = self.driver.client_mut(index) else {
+            return;
+        };
+        let scene = self.stage.requested(client.session(), request);
+        let verdict = client.answer_spawn(request.id, Some(scene));
+        if let Some(reason) = verdict.reason() {
+            tracing::debug!(index, %reason, path = %request.path, "custom spawn");
+        }
     }
 
     fn on_connected(&mut self, index: usize, now: Instant) {
@@ -327,6 +332,13 @@ impl Crowd {
         }
     }
 
+    fn dropped(&self) -> u64 {
+        (0..self.members.len())
+            .filter_map(|index| self.driver.client(index))
+            .map(|client| client.session().stats().dropped_total())
+            .sum()
+    }
+
     fn traffic(&self) -> Traffic {
         let mut traffic = Traffic::default();
         let mut connected = 0_u32;
@@ -367,7 +379,11 @@ impl Member {
 impl Received {
     fn count(&mut self, event: &Event) {
         match event {
+            Event::Despawned { .. } => self.despawns += 1,
             Event::Packet { .. } => self.packets += 1,
+            Event::Spawned(_) => self.spawns += 1,
+            Event::Sync(state) if state.is_delta() => self.deltas += 1,
+            Event::Sync(_) => self.syncs += 1,
             Event::MethodMismatch(_) => self.mismatches += 1,
             _ => {}
         }

@@ -7,7 +7,8 @@ mod report;
 mod tally;
 
 use crate::ndjson::value;
-use crate::options::{Hex, RpcOption, seconds};
+use crate::options::{Hex, seconds};
+use crate::scene::SceneOptions;
 use crate::url::EnetUrl;
 use clap::Args;
 use core::time::Duration;
@@ -28,13 +29,12 @@ pub(crate) struct SwarmOptions {
     /// How many clients; each has a UDP port of its own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(super) clients: u32,
-    /// Declares an RPC: NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]], repeatable; the first one is called
+    #[command(flatten)]
+    pub(super) scene: SceneOptions,
+    /// Calls per second of each client, of the first --rpc
     ///
-    /// Each client calls the server. Where the server answers with a call of the same method, the answers give the
-    /// round trips; otherwise ENet's acknowledgements do.
-    #[arg(long = "rpc", value_name = "RPC")]
-    pub(super) rpcs: Vec<RpcOption>,
-    /// Calls per second of each client
+    /// Where the server answers with a call of the same method, the answers give the round trips; otherwise ENet's
+    /// acknowledgements do.
     #[arg(long, value_name = "CALLS", default_value_t = 1.0, value_parser = rate)]
     pub(super) rate: f64,
     /// Arguments of each call, as in an `rpc` command; without, the number of the call

@@ -27,6 +27,11 @@ pub(super) fn to_json(tally: &Tally) -> Json {
         "calls_refused": tally.calls_refused,
         "rpcs_received": received.rpcs,
         "packets_received": received.packets,
+        "spawns": received.spawns,
+        "despawns": received.despawns,
+        "syncs": received.syncs,
+        "deltas": received.deltas,
+        "dropped": received.dropped,
         "method_mismatches": received.mismatches,
         "bytes_in": traffic.bytes_in,
         "bytes_out": traffic.bytes_out,
@@ -67,9 +72,21 @@ pub(super) fn write_table(out: &mut impl Write, tally: &Tally) -> io::Result<()>
     }
     writeln!(
         out,
-        "received    {} RPCs, {} packets, {} method mismatches",
-        received.rpcs, received.packets, received.mismatches
+        "received    {} RPCs, {} packets, {} spawns, {} despawns, {} syncs, {} deltas",
+        received.rpcs,
+        received.packets,
+        received.spawns,
+        received.despawns,
+        received.syncs,
+        received.deltas
     )?;
+    if received.dropped + received.mismatches > 0 {
+        writeln!(
+            out,
+            "refused     {} packets, {} method mismatches",
+            received.dropped, received.mismatches
+        )?;
+    }
     writeln!(
         out,
         "traffic     {:.0} bytes/s in, {:.0} bytes/s out, {} datagrams in, {} out",

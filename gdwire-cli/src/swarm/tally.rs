@@ -35,6 +35,13 @@ pub(super) struct Tally {
 pub(super) struct Received {
     pub(super) rpcs: u64,
     pub(super) packets: u64,
+    pub(super) spawns: u64,
+    pub(super) despawns: u64,
+    /// Full states of synchronizers.
+    pub(super) syncs: u64,
+    pub(super) deltas: u64,
+    /// Packets that a session refused: bad, or about what it does not know.
+    pub(super) dropped: u64,
     /// Method lists that differ from the server's.
     pub(super) mismatches: u64,
 }

@@ -17,6 +17,8 @@ fn the_demo_speaks_json() {
     let json: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(json["verdict"], "ok");
     assert_eq!(json["rpcs"], json["rpcs_expected"]);
+    assert_eq!(json["spawns"], json["spawns_expected"]);
+    assert!(json["syncs"].as_u64() > Some(0), "{json}");
     assert!(json["first_rpc_ms"].as_f64().unwrap() > 0.0);
 }
 

@@ -93,7 +93,27 @@ fn a_bad_line_is_one_error_with_its_number_and_the_session_goes_on() {
             "command",
             "nothing to send",
         ),
-        (r#"{"do":"spawn","spawner":"S"}"#, "unsupported", "spawn"),
+        (
+            r#"{"do":"spawn","spawner":"S","scene":0,"name":"x"}"#,
+            "command",
+            "S",
+        ),
+        (
+            r#"{"do":"spawn","spawner":"Main","scene":0,"name":"x"}"#,
+            "command",
+            "not a spawner",
+        ),
+        (r#"{"do":"despawn","node":"Main"}"#, "command", "Main"),
+        (
+            r#"{"do":"set","node":"Main","properties":{"hp":1}}"#,
+            "command",
+            "hp",
+        ),
+        (
+            r#"{"do":"visibility","node":"Main","peer":2,"visible":true}"#,
+            "command",
+            "no synchronizer",
+        ),
     ] {
         host.say(line);
         let error = host.expect("error");
@@ -105,7 +125,7 @@ fn a_bad_line_is_one_error_with_its_number_and_the_session_goes_on() {
     }
     host.say("");
     host.say("[]");
-    assert_eq!(host.expect("error")["line"], 10);
+    assert_eq!(host.expect("error")["line"], 14);
     host.say(r#"{"do":"quit"}"#);
     let (code, rest) = host.end();
     assert_eq!(code, Some(0));
@@ -285,7 +305,7 @@ fn wrong_arguments_give_one_line_and_exit_code_2() {
         ),
         (
             &["host", "enet://127.0.0.1:0", "--rpc", "../x:y"],
-            "--rpc ../x",
+            "node ../x",
         ),
         (
             &["host", "enet://127.0.0.1:0", "--auth", "xyz"],

@@ -10,7 +10,7 @@
 )]
 
 use super::error::{Place, ProjectError, ProjectErrorKind};
-use crate::variant::text::{Parser, TextErrorKind};
+use crate::variant::text::{Parser, TextError, TextErrorKind};
 use crate::variant::{Limits, ObjectId, Value};
 use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
@@ -74,6 +74,21 @@ impl Property {
 
     fn parse(&self) -> Result<Parsed, ProjectError> {
         let mut references = Vec::new();
+        let value = self.read(&mut references);
+        match value {
+            Ok(value) => Ok(Parsed {
+                value: Arc::new(value),
+                references,
+            }),
+            Err(error) => {
+                let line = self.place.line.saturating_add(error.line).saturating_sub(1);
+                let place = Place::new(self.place.file.clone(), line);
+                Err(place.error(ProjectErrorKind::Value(error.kind)))
+            }
+        }
+    }
+
+    fn read(&self, references: &mut Vec<Reference>) -> Result<Value, TextError> {
         let mut construct = |name: &str, arguments: Vec<Value>| {
             let id = match arguments.first()? {
                 Value::String(id) => id.clone(),
@@ -86,27 +101,14 @@ impl Property {
                 "Resource" => Reference::Path(id),
                 _ => return None,
             });
-            Some(Value::Object(ObjectId(
-                u64::try_from(references.len()).ok()?,
-            )))
+            let number = u64::try_from(references.len()).ok()?;
+            Some(Value::Object(ObjectId(number)))
         };
         let text = self.text.get(self.range.clone()).unwrap_or_default();
         let mut parser = Parser::new(text, &Limits::default()).with_constructor(&mut construct);
-        let value = parser
-            .value()
-            .and_then(|value| parser.finish().map(|()| value));
-        drop(parser);
-        match value {
-            Ok(value) => Ok(Parsed {
-                value: Arc::new(value),
-                references,
-            }),
-            Err(error) => {
-                let line = self.place.line.saturating_add(error.line).saturating_sub(1);
-                let place = Place::new(self.place.file.clone(), line);
-                Err(place.error(ProjectErrorKind::Value(error.kind)))
-            }
-        }
+        let value = parser.value()?;
+        parser.finish()?;
+        Ok(value)
     }
 
     /// The value as text, or nothing if it is something else.

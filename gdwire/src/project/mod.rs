@@ -33,12 +33,14 @@
 //! A project is foreign data. Only regular files inside the folder are read, no path and no symbolic link leads out of
 //! it, scenes and scripts that contain or extend themselves are errors, and [`Limits`] bound the rest.
 
+mod convert;
 mod document;
 mod error;
 mod files;
 mod gdscript;
 mod limits;
 mod loader;
+mod methods;
 mod model;
 mod replication;
 mod report;
@@ -49,9 +51,10 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use crate::session::ReplicationMode;
 pub use error::{Place, ProjectError, ProjectErrorKind, Warning, WarningKind};
 pub use limits::Limits;
 pub use model::{
-    Arguments, InitialValue, Project, ProjectNode, ReplicationMode, RpcMethod, SceneTemplate,
-    Spawner, SyncProperty, Synchronizer, VisibilityUpdate,
+    Arguments, InitialValue, Project, ProjectNode, RpcMethod, SceneTemplate, Spawner, SyncProperty,
+    Synchronizer, VisibilityUpdate,
 };

@@ -5,7 +5,7 @@ use super::files::Files;
 use super::limits::Limits;
 use super::loader;
 use super::report::Report;
-use crate::session::{NodeConfig, RpcConfig, RpcMode, RpcTable, TransferMode};
+use crate::session::{ReplicationMode, RpcMode, RpcTable, TransferMode};
 use crate::variant::{NodePath, Value, ValueType};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -67,14 +67,6 @@ impl Project {
     pub fn scene(&self, path: &str) -> Option<&SceneTemplate> {
         self.scenes.iter().find(|scene| *scene.path == *path)
     }
-
-    /// The nodes that peers may call, as a session takes them.
-    pub fn node_configs(&self) -> impl Iterator<Item = NodeConfig> {
-        self.nodes
-            .iter()
-            .filter(|node| !node.table.is_empty())
-            .map(ProjectNode::node_config)
-    }
 }
 
 /// A scene that a spawner can bring in.
@@ -88,18 +80,18 @@ pub struct SceneTemplate {
 }
 
 impl SceneTemplate {
-    /// The nodes that peers may call, as a session takes them, once the scene's root is at `root`.
-    pub fn node_configs(&self, root: &str) -> impl Iterator<Item = NodeConfig> {
-        self.nodes
-            .iter()
-            .filter(|node| !node.table.is_empty())
-            .map(move |node| {
-                let path = match node.path.as_str() {
-                    "." => String::from(root),
-                    path => alloc::format!("{root}/{path}"),
-                };
-                NodeConfig::new(path).rpc_table(node.table.clone())
-            })
+    /// The synchronizers whose root is the scene's root, in the order in which a spawn packet has their state.
+    ///
+    /// Those that belong to another peer than the spawner are not in the packet.
+    #[must_use]
+    pub fn spawn_synchronizers(&self) -> Vec<&ProjectNode> {
+        let is_own = |node: &&ProjectNode| {
+            let synchronizer = node.synchronizer.as_ref();
+            synchronizer.is_some_and(|synchronizer| synchronizer.root.as_deref() == Some("."))
+        };
+        let mut nodes: Vec<&ProjectNode> = self.nodes.iter().filter(is_own).collect();
+        nodes.sort_by_key(|node| node.enter_order);
+        nodes
     }
 }
 
@@ -119,6 +111,9 @@ pub struct ProjectNode {
     pub methods: Arc<[RpcMethod]>,
     /// The same as a session takes it, with the checksum that both ends compare.
     pub table: RpcTable,
+    /// Its place in the order in which nodes enter the tree. It differs from the order of the nodes where a scene moves a
+    /// node among its siblings, and is the one in which a spawn packet has the state of synchronizers.
+    pub enter_order: usize,
     /// What it spawns, if it is a `MultiplayerSpawner`.
     pub spawner: Option<Spawner>,
     /// What it synchronizes, if it is a `MultiplayerSynchronizer`.
@@ -126,12 +121,6 @@ pub struct ProjectNode {
 }
 
 impl ProjectNode {
-    /// The node as a session takes it.
-    #[must_use]
-    pub fn node_config(&self) -> NodeConfig {
-        NodeConfig::new(self.path.as_str()).rpc_table(self.table.clone())
-    }
-
     /// Whether peers can have to do with it: it has methods, spawns or synchronizes.
     #[must_use]
     pub fn is_networked(&self) -> bool {
@@ -159,27 +148,6 @@ pub struct RpcMethod {
     pub arguments: Option<Arguments>,
     /// Where it was made one that peers may call.
     pub place: Place,
-}
-
-impl RpcMethod {
-    pub(super) fn config(&self) -> RpcConfig {
-        let mut config = RpcConfig::new(&self.name)
-            .mode(self.mode)
-            .transfer(self.transfer)
-            .channel(self.channel);
-        if self.call_local {
-            config = config.call_local();
-        }
-        let Some(arguments) = &self.arguments else {
-            return config;
-        };
-        // GDScript converts between many types, so a type that differs is no reason to refuse a call. This one only
-        // tells an empty byte array from no argument.
-        if let [Some(ValueType::PackedByteArray)] = arguments.types.as_slice() {
-            config = config.argument_types([Some(ValueType::PackedByteArray)]);
-        }
-        config.argument_count(arguments.required..=arguments.most.unwrap_or(usize::MAX))
-    }
 }
 
 /// What a method takes.
@@ -270,19 +238,6 @@ pub struct InitialValue {
     pub kind: Option<ValueType>,
     /// Its value.
     pub value: Option<Arc<Value>>,
-}
-
-/// When a property is sent after the spawn (`SceneReplicationConfig.ReplicationMode`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "Godot has three")]
-pub enum ReplicationMode {
-    /// Never.
-    Never,
-    /// All the time, in sync packets.
-    #[default]
-    Always,
-    /// When it has changed, in delta packets.
-    OnChange,
 }
 
 /// When visibility filters are asked (`MultiplayerSynchronizer.VisibilityUpdateMode`).

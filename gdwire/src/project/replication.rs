@@ -4,13 +4,12 @@ use super::document::{Property, Section};
 use super::error::{ProjectError, ProjectErrorKind, WarningKind};
 use super::loader::Loader;
 use super::model::{
-    InitialValue, ProjectNode, ReplicationMode, Spawner, SyncProperty, Synchronizer,
-    VisibilityUpdate,
+    InitialValue, ProjectNode, Spawner, SyncProperty, Synchronizer, VisibilityUpdate,
 };
 use super::scene::Target;
 use super::scripts::Class;
 use super::tree::{Origin, Tree};
-use crate::session::RpcTable;
+use crate::session::{ReplicationMode, RpcTable};
 use crate::variant::{NodePath, Value, ValueType};
 use alloc::format;
 use alloc::rc::Rc;
@@ -60,10 +59,13 @@ impl Loader {
             view.paths[index] = path;
             view.classes[index] = self.class_of_node(tree, index)?;
         }
+        let enter_order = tree.enter_order();
         let mut nodes = Vec::new();
         for (index, _) in tree.walk() {
             if index > 0 || tree.origin == Origin::Scene {
-                nodes.push(self.project_node(&view, index)?);
+                let mut node = self.project_node(&view, index)?;
+                node.enter_order = enter_order[index];
+                nodes.push(node);
             }
         }
         Ok(nodes)
@@ -115,6 +117,7 @@ impl Loader {
             scene: node.scene.clone(),
             methods: class.map_or_else(|| Arc::new([]) as _, |class| Arc::clone(&class.methods)),
             table: class.map_or_else(RpcTable::default, |class| class.table.clone()),
+            enter_order: 0,
             spawner,
             synchronizer,
         })
@@ -191,7 +194,9 @@ impl Loader {
         path: &NodePath,
     ) -> Option<String> {
         if let Some(node) = view.tree.follow(index, path) {
-            return Some(view.paths[node].clone());
+            let path = view.paths[node].as_str();
+            // That of `/root` is empty for the names below it.
+            return Some(if path.is_empty() { "." } else { path }.into());
         }
         // From inside a scene a path may lead out of it, to wherever the scene will be.
         let leads_out = view.tree.origin == Origin::Scene

@@ -145,6 +145,15 @@ fn only_the_last_start_function_runs_unless_it_calls_the_one_above() {
 }
 
 #[test]
+fn an_entry_without_a_mode_is_disabled_and_named() {
+    let project =
+        with_script("extends Node\nfunc _ready():\n\trpc_config(\"a\", {\"channel\": 1})\n");
+    assert_eq!(method(&project, "a").mode, RpcMode::Disabled);
+    assert_eq!(project.warnings[0].kind, WarningKind::NoRpcMode);
+    assert_eq!(project.warnings[0].place.line, 3);
+}
+
+#[test]
 fn a_base_is_found_by_path_name_preload_and_inside_another_class() {
     let base = "class_name Base extends Node\n@rpc func base(): pass\nclass Inner extends Node:\n\t@rpc func inner(): pass\n\
         \tclass Deep extends Inner:\n\t\t@rpc func deep(): pass\n";
@@ -267,7 +276,7 @@ fn a_file_that_breaks_off_is_an_error_with_its_line() {
         (
             "res://main.tscn",
             "[gd_scene]\n[node name=\"A\"",
-            "res://main.tscn:2: expected ']'",
+            "res://main.tscn:2: expected a closing bracket",
         ),
         (
             "res://main.tscn",
@@ -364,8 +373,10 @@ fn scenes_that_multiply_hit_the_limit_of_nodes() {
 // req: HB-8
 #[test]
 fn depth_is_limited_everywhere() {
-    let mut limits = Limits::default();
-    limits.depth = 8;
+    let limits = Limits {
+        depth: 8,
+        ..Limits::default()
+    };
     // Nodes below nodes.
     let mut main = "[gd_scene]\n[node name=\"A\" type=\"Node\"]\n".to_string();
     let mut parent = ".".to_string();
@@ -411,28 +422,38 @@ fn sizes_and_numbers_are_limited() {
     let main = scene_with_script("res://main.gd");
     let script = format!("extends Node\n# {}\n", "x".repeat(200));
     let texts = [("res://main.tscn", &*main), ("res://main.gd", &*script)];
-    let mut limits = Limits::default();
-    limits.script_bytes = 100;
+    let limits = Limits {
+        script_bytes: 100,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::TooLarge(100));
 
-    let mut limits = Limits::default();
-    limits.total_bytes = 300;
+    let limits = Limits {
+        total_bytes: 300,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::TooManyBytes(300));
 
-    let mut limits = Limits::default();
-    limits.entries = 2;
+    let limits = Limits {
+        entries: 2,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::TooManyEntries(2));
 
-    let mut limits = Limits::default();
-    limits.path_bytes = 3;
+    let limits = Limits {
+        path_bytes: 3,
+        ..Limits::default()
+    };
     let kind = read_within(&limits, &texts).unwrap_err().kind;
     assert_eq!(kind, ProjectErrorKind::PathTooLong(3));
 
-    let mut limits = Limits::default();
-    limits.warnings = 2;
+    let limits = Limits {
+        warnings: 2,
+        ..Limits::default()
+    };
     let script =
         "extends Node\n@rpc(1) func a(): pass\n@rpc(1) func b(): pass\n@rpc(1) func c(): pass\n";
     let texts = [("res://main.tscn", &*main), ("res://main.gd", script)];
@@ -451,7 +472,8 @@ fn constants_and_calls_that_multiply_end() {
     inits += &"\trpc_config(\"m\", {})\n".repeat(20_000);
     let project = with_script(&(script + &inits));
     assert_eq!(project.nodes[0].methods.len(), 2);
-    assert_eq!(project.warnings.len(), 2, "{:?}", warnings(&project));
+    // One for each argument of `@rpc`, and one for each call that was looked at.
+    assert_eq!(project.warnings.len(), Limits::default().warnings);
 }
 
 #[test]

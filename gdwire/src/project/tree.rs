@@ -145,15 +145,26 @@ impl Tree {
         let mut root = other.nodes[0].clone();
         root.name = name;
         let root = self.push(parent, root);
-        // Parents come before children, and children in their order.
         let mut open = Vec::from([(0, root)]);
         while let Some((theirs, ours)) = open.pop() {
-            for &child in &other.nodes[theirs].children {
+            // Added in the order in which they were added there, then put in the order in which they are there.
+            let mut copies = BTreeMap::new();
+            for child in other.added(theirs) {
                 let copy = self.push(ours, other.nodes[child].clone());
+                copies.insert(child, copy);
                 open.push((child, copy));
             }
+            let children = other.nodes[theirs].children.iter();
+            self.nodes[ours].children = children.map(|child| copies[child]).collect();
         }
         root
+    }
+
+    /// The children of a node in the order in which they were added, which is that of their numbers.
+    fn added(&self, node: usize) -> Vec<usize> {
+        let mut children = self.nodes[node].children.clone();
+        children.sort_unstable();
+        children
     }
 
     /// Moves the last child of a node to another place among its siblings, if that is not behind it.
@@ -175,5 +186,19 @@ impl Tree {
             open.extend(children.map(|&child| (child, depth + 1)));
             Some((node, depth))
         })
+    }
+
+    /// For each node its place in the order in which the engine lets them enter the tree: children in the order in which
+    /// they were added, wherever they are among their siblings.
+    pub(super) fn enter_order(&self) -> Vec<usize> {
+        let mut order = alloc::vec![0; self.nodes.len()];
+        let mut open = Vec::from([0]);
+        let mut next = 0;
+        while let Some(node) = open.pop() {
+            order[node] = next;
+            next += 1;
+            open.extend(self.added(node).into_iter().rev());
+        }
+        order
     }
 }

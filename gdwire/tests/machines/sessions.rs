@@ -1,6 +1,6 @@
 //! A server and clients in memory: who joins, who may not, what arrives, how it ends.
 
-use crate::common::{World, line, peer};
+use crate::common::{SERVER, World, line, peer};
 use core::time::Duration;
 use gdwire::session::{Authentication, PeerId, Target, TransferMode};
 use gdwire::{Event, Refusal, ServerConfig, Value};
@@ -556,10 +556,7 @@ fn an_illegal_id_is_refused() {
     for data in [0, 1, 1 << 31, u32::MAX] {
         let mut raw = Host::new(Config::new([9; 32])).unwrap();
         let now = world.network.now();
-        let (here, there) = (
-            "10.5.5.5:1".parse().unwrap(),
-            common::SERVER.parse().unwrap(),
-        );
+        let (here, there) = ("10.5.5.5:1".parse().unwrap(), SERVER.parse().unwrap());
         raw.connect(now, there, 2, data).unwrap();
         let mut buffer = [0; Host::BUFFER];
         let transmit = raw.poll_transmit(now, &mut buffer).unwrap();

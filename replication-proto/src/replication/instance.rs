@@ -2,9 +2,11 @@
 
 use super::state::{Spawned, Spawner, Synchronizer};
 use crate::event::Event;
-use crate::node::{Kind, NodeConfig, NodeError, NodeKey, Part, Prepared, PropertySlot, Root};
+use crate::node::{Kind, NodeError, NodeKey, PropertySlot, Root};
 use crate::peer::PeerId;
-use crate::scene::{Layout, Planned, Scene, SceneError, SpawnerConfig, resolve};
+use crate::scene::{
+    Layout, NodeConfig, Part, Planned, Prepared, Scene, SceneError, SpawnerConfig, resolve,
+};
 use crate::session::Session;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -25,6 +27,7 @@ impl Session {
             self.nodes.remove(key);
             return Err(error);
         }
+        self.resolve_announced(key);
         self.show_new(key);
         Ok(key)
     }
@@ -162,6 +165,9 @@ impl Session {
                 self.nodes.remove(key);
             }
             return Err(error);
+        }
+        for key in keys {
+            self.resolve_announced(key);
         }
         root
     }

@@ -14,6 +14,7 @@
 mod access;
 mod bits;
 mod budget;
+mod encode;
 mod finite;
 mod held;
 mod instance;
@@ -27,6 +28,7 @@ mod sync_in;
 mod sync_out;
 mod values;
 mod visibility;
+mod waiting;
 
 pub use budget::Budget;
 pub use held::SpawnRequest;

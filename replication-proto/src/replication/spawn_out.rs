@@ -328,6 +328,7 @@ impl Session {
         if self.must_wait(slot) {
             if let Some(peer) = self.peers.admitted_at_mut(slot) {
                 peer.replication.delayed.insert(sequence);
+                self.replication.has_delayed = true;
             }
             return;
         }

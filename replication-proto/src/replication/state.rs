@@ -38,6 +38,8 @@ pub(crate) struct Replication {
     pub(crate) changed: Vec<u32>,
     /// How many synchronizers this end owns.
     pub(crate) owned: usize,
+    /// Whether a spawn was put off since the last frame, or still is.
+    pub(crate) has_delayed: bool,
     /// When the last frame was; each frame is later than the one before.
     pub(crate) last_frame: Option<Instant>,
     /// When the next frame shall be, if the session runs frames by itself.
@@ -148,6 +150,8 @@ pub(crate) struct PeerReplication {
     /// The time of the last frame in which it saw anything.
     pub(crate) time: Option<u16>,
     pub(crate) aging: Option<Box<Aging>>,
+    /// When paths that it did not confirm are announced again, and how often they were.
+    pub(crate) retry: Option<(Instant, u32)>,
     /// Nodes that it spawned here, by its numbers.
     pub(crate) nodes: BTreeMap<u32, NodeKey>,
     /// Synchronizers that its spawns listed, by its numbers.
@@ -169,6 +173,7 @@ impl Replication {
             stale: Vec::new(),
             changed: Vec::new(),
             owned: 0,
+            has_delayed: false,
             last_frame: None,
             next_frame: None,
             time: 0,
@@ -239,6 +244,13 @@ impl Synchronizer {
             let slot = *self.slots.get(usize::from(property))?;
             Some(&slots.get(usize::from(slot))?.value)
         })
+    }
+
+    /// Whether the property in a slot of the root, if it is one of its own, can have this value.
+    pub(crate) fn accepts(&self, slot: u16, value: &Value) -> bool {
+        let at = self.slots.iter().position(|&other| other == slot);
+        at.and_then(|at| self.layout.properties.get(at))
+            .is_none_or(|property| property.accepts(value))
     }
 
     /// Forgets what belongs to one authority, as when another takes over.

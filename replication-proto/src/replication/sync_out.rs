@@ -1,14 +1,13 @@
 //! State goes out: one network frame (spec: SYNC full and delta, sending algorithm).
 
 use super::bits::Bits;
+use super::encode::{encode_delta, encode_full, root_slots};
 use super::pack::{Packed, Packer};
-use super::state::{Replication, Synchronizer};
+use super::state::Replication;
 use crate::config::SyncTime;
 use crate::event::{Event, StateError};
-use crate::node::{NodeKey, Nodes, PropertySlot};
 use crate::peer::{Slot, TransferMode};
 use crate::session::Session;
-use crate::variant::compact;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
@@ -94,6 +93,9 @@ impl Session {
             self.send_frame(&mut frame, slot);
         }
         self.account(&frame, now);
+        if self.replication.has_delayed {
+            self.replication.has_delayed = self.is_any_delayed();
+        }
         frame.groups.clear();
         frame.deltas.clear();
         frame.bytes.clear();
@@ -105,13 +107,16 @@ impl Session {
     pub(crate) fn next_frame(&self) -> Option<Instant> {
         self.config.frame_interval?;
         let has_work = self.replication.owned > 0 && !self.peers.admitted().is_empty();
-        let is_late = || {
-            let slots = self.peers.admitted().iter();
-            let mut peers = slots.filter_map(|&slot| self.peers.admitted_at(slot));
-            peers.any(|peer| !peer.replication.delayed.is_empty())
-        };
-        (self.is_connected() && (has_work || is_late()))
+        // Asked after each packet, so it must not look at every peer.
+        (self.is_connected() && (has_work || self.replication.has_delayed))
             .then(|| self.replication.next_frame.unwrap_or(Instant::ZERO))
+    }
+
+    /// Whether a spawn waits for the budget of any peer.
+    fn is_any_delayed(&self) -> bool {
+        let slots = self.peers.admitted().iter();
+        let mut peers = slots.filter_map(|&slot| self.peers.admitted_at(slot));
+        peers.any(|peer| !peer.replication.delayed.is_empty())
     }
 
     /// Runs a frame if its time has come, and keeps the beat.
@@ -133,7 +138,7 @@ impl Session {
 
     /// Encodes the full state of synchronizers whose values or number changed.
     fn encode_stale(&mut self) {
-        let stale = core::mem::take(&mut self.replication.stale);
+        let mut stale = core::mem::take(&mut self.replication.stale);
         let max = self.config.max_sync_packet_bytes;
         for &index in &stale {
             let Some(row) = self.replication.synchronizers.get_mut(index) else {
@@ -157,9 +162,8 @@ impl Session {
                 Err(_) => self.complain(index, StateError::TooDeep),
             }
         }
-        let mut stale = stale;
         stale.clear();
-        self.replication.stale.append(&mut stale);
+        self.replication.stale = stale;
     }
 
     /// Says once that a synchronizer's state cannot be sent.
@@ -289,28 +293,6 @@ impl Session {
             self.send_catching_up(frame, slot);
         } else if !frame.deltas.is_empty() {
             self.send_shared_delta(frame, group, slot);
-        }
-    }
-
-    /// Announces the paths of synchronizers that a peer sees without knowing their number.
-    fn offer_waiting(&mut self, slot: Slot) {
-        let Some(peer) = self.peers.admitted_at(slot) else {
-            return;
-        };
-        let replication = &peer.replication;
-        if replication.sees == replication.ready {
-            return;
-        }
-        let waiting: Vec<u32> = replication.sees.without(&replication.ready).collect();
-        for index in waiting {
-            let row = self.replication.synchronizers.get(index);
-            let Some(node) = row.map(|row| row.node) else {
-                continue;
-            };
-            let state = self.offer_path(slot, node);
-            if state.is_confirmed() {
-                self.on_path_confirmed(slot, node);
-            }
         }
     }
 
@@ -512,58 +494,4 @@ impl Replication {
 
 fn is_due(last: Option<Instant>, interval_micros: u64, now: Instant) -> bool {
     last.is_none_or(|last| now >= last + Duration::from_micros(interval_micros))
-}
-
-fn root_slots(nodes: &Nodes, root: NodeKey) -> Option<&[PropertySlot]> {
-    Some(&nodes.get(root)?.root.as_ref()?.slots)
-}
-
-/// Number, size and values as a full packet carries them.
-fn encode_full(
-    row: &Synchronizer,
-    slots: &[PropertySlot],
-    entry: &mut Vec<u8>,
-) -> Result<(), crate::variant::EncodeError> {
-    entry.extend_from_slice(&row.net_id.to_le_bytes());
-    entry.extend_from_slice(&[0; 4]);
-    for value in row.values(&row.layout.sync, slots) {
-        compact::encode(value, entry)?;
-    }
-    let size = entry.len() - 8;
-    set_size(entry, 4, size);
-    Ok(())
-}
-
-/// Number, mask, size and values as a delta packet carries them, at the end of `out`.
-fn encode_delta(
-    row: &Synchronizer,
-    nodes: &Nodes,
-    mask: u64,
-    max_bytes: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), StateError> {
-    let slots = root_slots(nodes, row.root).ok_or(StateError::TooDeep)?;
-    let start = out.len();
-    out.extend_from_slice(&row.net_id.to_le_bytes());
-    out.extend_from_slice(&mask.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    for (bit, value) in row.values(&row.layout.watch, slots).enumerate() {
-        if mask >> bit & 1 != 0 {
-            compact::encode(value, out).map_err(|_| StateError::TooDeep)?;
-        }
-    }
-    let size = out.len() - start - 16;
-    if size > max_bytes {
-        return Err(StateError::TooLarge { limit: max_bytes });
-    }
-    set_size(out, start + 12, size);
-    Ok(())
-}
-
-fn set_size(bytes: &mut [u8], at: usize, size: usize) {
-    if let Some(field) = bytes.get_mut(at..at + 4) {
-        // A state beyond 32 bits exceeds every packet limit.
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        field.copy_from_slice(&size.to_le_bytes());
-    }
 }

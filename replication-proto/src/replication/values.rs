@@ -72,15 +72,13 @@ impl Session {
         let root = root.ok_or(PropertyError::UnknownNode)?;
         let slot = root.slots.get_mut(usize::from(key.slot));
         let slot = slot.ok_or(PropertyError::UnknownNode)?;
-        for &index in &root.synchronizers {
-            let row = self.replication.synchronizers.get(index);
-            let accepts = row.is_none_or(|row| {
-                let at = row.slots.iter().position(|&slot| slot == key.slot);
-                at.and_then(|at| row.layout.properties.get(at))
-                    .is_none_or(|property| property.accepts(&value))
-            });
-            if !accepts {
-                return Err(PropertyError::WrongType);
+        // What has the type of the value before it, null apart, is accepted as that was.
+        if value == Value::Nil || value.kind() != slot.value.kind() {
+            for &index in &root.synchronizers {
+                let row = self.replication.synchronizers.get(index);
+                if row.is_some_and(|row| !row.accepts(key.slot, &value)) {
+                    return Err(PropertyError::WrongType);
+                }
             }
         }
         let is_changed = !is_same(&slot.value, &value);

@@ -2,6 +2,7 @@
 
 use super::bits::Bits;
 use super::state::{PATH_BIT, Spawned};
+use crate::interest::{Change, ChangeKind};
 use crate::node::{Kind, NodeKey, OfferState};
 use crate::peer::{PeerId, Slot};
 use crate::session::Session;
@@ -132,6 +133,37 @@ impl Session {
             }
         }
         self.set_passes(slot, passes);
+    }
+
+    /// Follows the changes of a spatial [`Grid`](crate::interest::Grid): filtered synchronizers of a node show to an
+    /// observer whom it enters, and hide from one whom it leaves. Costs what changed. Unknown peers and nodes are
+    /// ignored, and a peer that joins sees nothing until the grid says so.
+    pub fn follow_interest(&mut self, changes: &[Change<NodeKey, PeerId>]) {
+        // What goes is told first, so that a peer never holds more than it may.
+        for kind in [ChangeKind::Leave, ChangeKind::Enter] {
+            for change in changes.iter().filter(|change| change.kind == kind) {
+                self.follow_change(change);
+            }
+        }
+    }
+
+    fn follow_change(&mut self, change: &Change<NodeKey, PeerId>) {
+        let Some(slot) = self.peers.slot(change.observer) else {
+            return;
+        };
+        for index in self.synchronizers_of(change.entity).unwrap_or_default() {
+            let Some(peer) = self.peers.admitted_at_mut(slot) else {
+                return;
+            };
+            let passes = &mut peer.replication.passes;
+            let is_changed = match change.kind {
+                ChangeKind::Enter => passes.insert(index),
+                ChangeKind::Leave => passes.remove(index),
+            };
+            if is_changed {
+                self.refresh_member(index, slot);
+            }
+        }
     }
 
     fn set_passes(&mut self, slot: Slot, passes: Bits) {

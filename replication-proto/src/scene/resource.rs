@@ -1,7 +1,8 @@
 //! Scenes that spawners instantiate: [`SceneConfig`] and [`Scene`].
 
+use super::node::{Authority, NodeConfig, Prepared};
 use super::path::join;
-use crate::node::{Authority, NodeConfig, NodeError, Prepared, is_scene_path};
+use crate::node::{NodeError, is_scene_path};
 use crate::peer::PeerId;
 use alloc::string::String;
 use alloc::sync::Arc;

@@ -5,6 +5,9 @@ var players := 0
 var steps := 0
 var moves := 0
 var cheers := 0
+var spawns := 0
+var syncs := 0
+var has_reported := false
 var begun_usec := 0
 var first_rpc_usec := 0
 
@@ -13,6 +16,7 @@ func _ready() -> void:
 	var arguments := OS.get_cmdline_user_args()
 	steps = int(arguments[1])
 	begun_usec = Time.get_ticks_usec()
+	$Spawner.spawned.connect(on_spawned)
 	var peer := ENetMultiplayerPeer.new()
 	if peer.create_client("127.0.0.1", int(arguments[0])) != OK:
 		printerr("the client cannot be created")
@@ -53,10 +57,28 @@ func cheer(_text: String) -> void:
 
 
 @rpc("any_peer", "call_remote", "reliable")
-func report(_moves: int, _cheers: int, _first_rpc_usec: int) -> void:
+func report(_moves: int, _cheers: int, _first_rpc_usec: int, _spawns: int, _syncs: int) -> void:
 	pass
 
 
+func on_spawned(unit: Node) -> void:
+	spawns += 1
+	unit.get_node("Sync").synchronized.connect(on_synchronized)
+	unit.get_node("Sync").delta_synchronized.connect(on_synchronized)
+
+
+func on_synchronized() -> void:
+	syncs += 1
+	finish()
+
+
 func finish() -> void:
-	if moves == players * steps and cheers == players - 1:
-		report.rpc_id(1, moves, cheers, first_rpc_usec)
+	if has_reported or players == 0 or moves != players * steps or cheers != players - 1:
+		return
+	if $Units.get_child_count() != players:
+		return
+	for unit in $Units.get_children():
+		if unit.score != steps or int(unit.position.x) != steps:
+			return
+	has_reported = true
+	report.rpc_id(1, moves, cheers, first_rpc_usec, spawns, syncs)

@@ -26,7 +26,7 @@ impl Ready {
         Waker::from(Arc::new(Entry { shared, index }))
     }
 
-    /// Wakes `task` from now on when a socket is noted.
+    /// Wakes `task` when a socket is noted, once: a wake may cost a system call.
     pub(super) fn register(&self, task: &Waker) {
         let mut shared = lock(&self.0);
         match &mut shared.task {
@@ -56,7 +56,7 @@ impl Ready {
 }
 
 impl Shared {
-    /// Notes a socket; gives the task to wake if that is news.
+    /// Notes a socket; gives the task to wake if it was not woken since it registered.
     fn note(&mut self, index: usize) -> Option<Waker> {
         if self.is_woken.len() <= index {
             self.is_woken.resize(index + 1, false);
@@ -65,7 +65,7 @@ impl Shared {
             return None;
         }
         self.woken.push(index);
-        self.task.clone()
+        self.task.take()
     }
 }
 
@@ -118,11 +118,13 @@ mod tests {
         ready.note(1);
         ready.take(&mut taken);
         assert_eq!(taken, [3, 1]);
-        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
 
+        ready.register(&Waker::from(Arc::clone(&count)));
         ready.waker(3).wake();
         taken.clear();
         ready.take(&mut taken);
         assert_eq!(taken, [3]);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
     }
 }

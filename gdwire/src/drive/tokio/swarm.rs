@@ -166,6 +166,12 @@ impl SwarmDriver {
         core::future::poll_fn(|context| self.poll_next(context)).await
     }
 
+    /// An event that is there already, without waiting or receiving; [`SwarmDriver::next_event`] must go on being
+    /// called. Where events come in crowds this costs less.
+    pub fn ready_event(&mut self) -> Option<(usize, Event)> {
+        self.work()
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<(usize, Event)>>> {
         self.ready.register(context.waker());
         // One turn of receiving per poll: when the runtime's budget is spent, sockets wake themselves for the next.

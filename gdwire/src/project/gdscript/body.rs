@@ -115,7 +115,7 @@ fn rpc_config(arguments: &[Token]) -> Option<(Vec<Token>, RpcSettings)> {
     let parts = split(arguments);
     let (method, settings) = match parts.as_slice() {
         [method, settings] => (method, settings),
-        [method, settings, last] if last.is_empty() => (method, settings),
+        [method, settings, []] => (method, settings),
         _ => return None,
     };
     let settings = match settings {

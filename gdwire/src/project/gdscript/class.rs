@@ -31,7 +31,7 @@ pub(crate) struct ClassDef {
     pub(crate) constants: BTreeMap<String, Constant>,
     pub(crate) variables: BTreeMap<String, Variable>,
     pub(crate) functions: Vec<Function>,
-    pub(crate) inner: Vec<Rc<ClassDef>>,
+    pub(crate) inner: Vec<Rc<Self>>,
     /// Lines of `@rpc` without a function.
     pub(crate) stray_rpcs: Vec<u32>,
 }

@@ -377,7 +377,7 @@ mod tests {
         for (text, value) in [
             (r#""a\n\"\u00e9\U01f600""#, "a\n\"é😀"),
             ("'it\"s'", "it\"s"),
-            ("\"\"\"a\n\"b\"\"\"\"", "a\n\"b"),
+            ("\"\"\"a\n\"b\" \"\"\"", "a\n\"b\" "),
             (r#"r"a\n\"b""#, r#"a\n\"b"#),
             ("&\"name\"", "name"),
             ("^'path'", "path"),

@@ -1,0 +1,3 @@
+extends Node3D
+
+@export var hp: int = 0
