@@ -1,15 +1,17 @@
 //! Bodies for `replication_proto::Session`.
 
 use crate::parts;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use core::time::Duration;
 use proto_core::Instant;
+use replication_proto::packet::SimplifyPath;
 use replication_proto::variant::{Value, ValueType};
 use replication_proto::{
-    Authentication, Config, DropReason, Event, Incoming, NodeConfig, Outgoing, PeerId, RpcConfig,
-    Session, Target, TransferMode,
+    Authentication, Config, DropReason, Event, Incoming, NodeConfig, NodeKey, Outgoing, PeerId,
+    PropertyConfig, RpcConfig, SceneConfig, Session, SpawnerConfig, SynchronizerConfig, Target,
+    TransferMode,
 };
 
 /// What peer `number` sends through the relay of a server reaches others as envelopes of at most five more bytes, so what
@@ -47,7 +49,7 @@ fn session(config: Config) -> Session {
 #[derive(Debug, Default)]
 struct Told {
     admitted: BTreeSet<PeerId>,
-    calls: u64,
+    spawned: BTreeMap<NodeKey, PeerId>,
     packets: u64,
 }
 
@@ -64,9 +66,24 @@ impl Told {
                         "{peer} left without having been admitted"
                     );
                 }
-                Event::Rpc(call) => {
-                    self.calls += 1;
-                    self.check_call(session, &call.method, call.peer);
+                Event::Rpc(call) => self.check_call(session, &call.method, call.peer),
+                Event::Spawned(spawned) => {
+                    let authority = session.authority(spawned.spawner);
+                    assert_eq!(authority, Some(spawned.peer), "a spawn without authority");
+                    let known = self.spawned.insert(spawned.node, spawned.peer);
+                    assert!(known.is_none(), "a node was spawned twice");
+                }
+                Event::Despawned { peer, node, .. } => {
+                    let spawner = self.spawned.remove(&node);
+                    assert_eq!(spawner, Some(peer), "a despawn by another peer");
+                }
+                Event::Sync(state) => {
+                    let authority = session.authority(state.synchronizer);
+                    assert!(
+                        authority.is_none_or(|authority| authority == state.peer),
+                        "state of {}, who has no authority",
+                        state.peer
+                    );
                 }
                 Event::Packet { peer, payload, .. } => {
                     self.packets += 1;
@@ -105,8 +122,8 @@ impl Told {
 
 /// Any packets from one peer into a session.
 ///
-/// The first byte says what the session is (0: a server with peers 2 and 3; 1: the client 2 of a server that announced
-/// peer 3; 2: a server that requires authentication, with peer 4 pending); parts of a sender and a packet follow.
+/// The first byte says what the session is (0: a server with peers 2 and 3, of whom 3 has spawned a node; 1: the client 2 of
+/// a server that announced peer 3 and spawned a node; 2: a server that requires authentication, with peer 4 pending); parts of a sender and a packet follow.
 ///
 /// # Panics
 /// If the session panics, makes a call that it must refuse, answers more than the input can account for, or does not take
@@ -136,10 +153,9 @@ pub fn scene_packet(data: &[u8]) {
         };
         let verdict = session.handle_packet(now, incoming);
         let counted = session.stats().dropped_total() - before;
-        assert_eq!(
-            counted > 0,
-            verdict.reason().is_some(),
-            "{verdict:?} moved the counters by {counted}"
+        assert!(
+            counted > 0 || verdict.reason().is_none(),
+            "{verdict:?} was not counted"
         );
         while let Some(out) = session.poll_packet() {
             bytes_out += out.packet.len();
@@ -156,6 +172,49 @@ pub fn scene_packet(data: &[u8]) {
     while session.poll_packet().is_some() {}
     told.observe(&mut session);
     check_alive(&mut session, &mut told);
+}
+
+const ADD_PEER_3: &[u8] = &[7, 1, 3, 0, 0, 0];
+/// Node 3, named `L`, with synchronizer 4, of scene 0 of spawner 1.
+const SPAWN: &[u8] = &[
+    4, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, b'L', 0,
+];
+
+/// A packet that an honest peer sends and that must be taken.
+fn give(session: &mut Session, from: PeerId, packet: &[u8]) {
+    let incoming = Incoming {
+        from,
+        mode: TransferMode::Reliable,
+        channel: 0,
+        packet: Bytes::copy_from_slice(packet),
+    };
+    let verdict = session.handle_packet(Instant::from_millis(1000), incoming);
+    assert!(verdict.is_accepted(), "{packet:02x?} is {verdict:?}");
+}
+
+/// Peer `from` gives the node at `path` a number.
+fn expose(session: &mut Session, from: PeerId, id: u32, path: &str) {
+    let node = session.node(path).expect("a node of the fixture");
+    let table = session.rpc_table(node).expect("a node of the fixture");
+    let mut packet = Vec::new();
+    SimplifyPath::new(table.checksum(), id, path).encode(&mut packet);
+    give(session, from, &packet);
+}
+
+/// A spawner of one scene, which has one synced and two watched properties.
+fn add_spawner(session: &mut Session, path: &str, authority: PeerId) {
+    let any = |name: &str| PropertyConfig::new(name).initial(0).any_type();
+    let properties = SynchronizerConfig::new()
+        .property(any("a"))
+        .property(any("b").on_change().without_spawn())
+        .property(any("c").on_change().without_spawn());
+    let node = NodeConfig::new("Sync").authority(authority);
+    let unit = SceneConfig::new("res://unit.tscn").node(node.synchronizer(properties));
+    let unit = unit.build().expect("a valid scene");
+    session.add_scene(&unit).expect("a fresh scene");
+    let spawner = SpawnerConfig::new("..").scene(unit.path());
+    let node = NodeConfig::new(path).authority(authority).spawner(spawner);
+    session.add_node(node).expect("a fresh path");
 }
 
 fn fixture(selector: u8) -> (Session, Vec<PeerId>) {
@@ -180,19 +239,21 @@ fn fixture(selector: u8) -> (Session, Vec<PeerId>) {
             "{peer} connects"
         );
     }
-    if selector == 1 {
-        let announcement = Bytes::from_static(&[7, 1, 3, 0, 0, 0]);
-        let from = PeerId::SERVER;
-        let incoming = Incoming {
-            from,
-            mode: TransferMode::Reliable,
-            channel: 0,
-            packet: announcement,
-        };
-        assert!(
-            session.handle_packet(now, incoming).is_accepted(),
-            "the announcement of peer 3"
-        );
+    match selector {
+        0 => {
+            expose(&mut session, peer(2), 5, "Main/Player2");
+            add_spawner(&mut session, "Arena/Spawner", peer(3));
+            expose(&mut session, peer(3), 1, "Arena/Spawner");
+            give(&mut session, peer(3), SPAWN);
+        }
+        1 => {
+            give(&mut session, PeerId::SERVER, ADD_PEER_3);
+            add_spawner(&mut session, "Main/Spawner", PeerId::SERVER);
+            expose(&mut session, PeerId::SERVER, 1, "Main/Spawner");
+            expose(&mut session, PeerId::SERVER, 2, "Main/Player2");
+            give(&mut session, PeerId::SERVER, SPAWN);
+        }
+        _ => {}
     }
     while session.poll_packet().is_some() {}
     (session, direct)

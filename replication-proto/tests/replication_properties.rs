@@ -105,6 +105,15 @@ struct World {
     filter: u16,
     /// Whom the application made the owner of each unit's input.
     owners: BTreeMap<u8, i32>,
+    /// To whom the application shows each unit, filters apart.
+    shown: BTreeMap<u8, Shown>,
+}
+
+/// What the application said about one unit.
+#[derive(Clone, Debug, Default)]
+struct Shown {
+    is_private: bool,
+    to: BTreeMap<i32, bool>,
 }
 
 impl World {
@@ -117,6 +126,7 @@ impl World {
             late: Vec::new(),
             filter: u16::MAX,
             owners: BTreeMap::new(),
+            shown: BTreeMap::new(),
         };
         world.add(Config::server());
         world
@@ -312,6 +322,9 @@ impl World {
                 client: id,
                 is_visible,
             } => {
+                if let Some(shown) = self.shown.get_mut(&(unit % UNITS)) {
+                    shown.to.insert(client(id), is_visible);
+                }
                 let visibility = if is_visible {
                     Visibility::Visible
                 } else {
@@ -344,6 +357,14 @@ impl World {
         }
         let spawner = self.at(1).node("Spawner").unwrap();
         let mut config = SpawnConfig::scene(0, format!("U{unit}"));
+        let mut shown = Shown {
+            is_private,
+            ..Shown::default()
+        };
+        if is_private {
+            shown.to.insert(2, true);
+        }
+        self.shown.insert(unit, shown);
         if is_private {
             config = config.visible_to([peer(2)]);
         }
@@ -383,13 +404,13 @@ impl World {
         for id in self.clients() {
             for unit in 0..UNITS {
                 let path = path(unit);
+                let may = self
+                    .shown
+                    .get(&unit)
+                    .is_some_and(|shown| shown.to.get(&id).copied().unwrap_or(!shown.is_private));
                 let server = self.at(1);
                 let node = server.node(&path);
                 let shows = node.is_some_and(|node| server.is_spawned_at(node, peer(id)));
-                let may = node.is_some_and(|_| {
-                    let state = server.node(&format!("{path}/State")).unwrap();
-                    server.is_visible(state, peer(id))
-                });
                 assert!(!shows || may, "{id} was sent {path} without seeing it");
                 let has = self.at(id).node(&path).is_some();
                 assert_eq!(has, shows, "{id} {path}");

@@ -134,14 +134,13 @@ impl Units {
         self.frame += 1;
         let frame = self.frame;
         for (index, &(position, hp)) in (0_u32..).zip(&self.keys) {
-            #[expect(clippy::cast_precision_loss, reason = "any number will do")]
             let place = Vector3 {
                 x: frame as f32 * 0.1 + index as f32,
                 y: 0.0,
                 z: index as f32,
             };
             stage.set(position, place.into());
-            if (frame + index) % 10 == 0 {
+            if (frame + index).is_multiple_of(10) {
                 stage.set(hp, i64::from(frame).into());
             }
         }

@@ -12,7 +12,7 @@ use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
 use gdwire::drive::tokio::SwarmDriver;
-use gdwire::session::{AuthError, NodeKey, PeerId, RpcCall, SpawnRequest};
+use gdwire::session::{AuthError, NodeKey, PeerId, Relay, RpcCall, SpawnRequest};
 use gdwire::{Client, DisconnectReason, Event, Instant, Value};
 use std::io;
 
@@ -27,6 +27,7 @@ pub(super) struct Crowd {
     server: SocketAddr,
     url: EnetUrl,
     token: Option<Hex>,
+    relay: Relay,
     stage: Stage,
     call: Option<Call>,
     join_period: Duration,
@@ -87,6 +88,11 @@ impl Crowd {
             server,
             url: options.url.clone(),
             token: options.auth.clone(),
+            relay: if options.no_relay {
+                Relay::Disabled
+            } else {
+                Relay::Enabled
+            },
             stage: options.scene.stage()?,
             call,
             join_period: Duration::from_secs_f64(options.join_rate.recip()),
@@ -185,6 +191,7 @@ impl Crowd {
         while !self.ids.insert(config.session.id) {
             config = connect::client_config(&self.url, self.token.as_ref())?;
         }
+        config.session.relay = self.relay;
         let mut client = Client::new(config).map_err(io::Error::other)?;
         ndjson::declare(&mut client, &self.stage)?;
         let call = self.call.as_ref();

@@ -45,6 +45,11 @@ pub(crate) struct SwarmOptions {
     /// Clients that start to join per second
     #[arg(long, value_name = "CLIENTS", default_value_t = 100.0, value_parser = rate)]
     pub(super) join_rate: f64,
+    /// Clients hear nothing of each other (server_relay is off), which saves memory with thousands
+    ///
+    /// What the server says of other clients counts as refused.
+    #[arg(long)]
+    pub(super) no_relay: bool,
     /// Authenticates: each client sends these bytes and completes
     #[arg(long, value_name = "HEX")]
     pub(super) auth: Option<Hex>,

@@ -85,8 +85,18 @@ fn two_hundred_clients_join_call_and_are_answered() {
 #[test]
 fn a_table_is_printed_for_people_and_enet_gives_the_round_trips_without_calls() {
     let (_host, url) = Gdwire::host(&[]);
-    let (code, output, error) = run(&["swarm", &url, "--clients", "3", "--for", "1.5"]);
+    let (code, output, error) = run(&[
+        "swarm",
+        &url,
+        "--clients",
+        "3",
+        "--for",
+        "1.5",
+        "--no-relay",
+    ]);
     assert_eq!(code, Some(0), "{output}{error}");
+    // Each hears of those who joined before and after it.
+    assert!(output.contains("refused     6 packets"), "{output}");
     assert!(output.starts_with("clients     3 joined of 3"), "{output}");
     assert!(output.contains("(enet)"), "{output}");
     assert!(!output.contains("calls"), "{output}");

@@ -119,6 +119,9 @@ impl Session {
         }
         self.replication.owned += usize::from(is_ours);
         if let Some(spawned) = spawned.and_then(|index| self.replication.spawned.get_mut(index)) {
+            if spawned.members.is_empty() {
+                spawned.members.reserve_exact(1);
+            }
             spawned.members.push(index);
         }
         Ok(())
@@ -400,6 +403,11 @@ impl Session {
 /// The slots of a synchronizer's properties at its root, made where they are missing.
 fn assign_slots(root: &mut Root, layout: &Layout) -> Result<Vec<u16>, NodeError> {
     let mut slots = Vec::with_capacity(layout.properties.len());
+    if root.slots.is_empty() {
+        // Most nodes have one synchronizer, and there are many of them.
+        root.slots.reserve_exact(layout.properties.len());
+        root.synchronizers.reserve_exact(1);
+    }
     for property in &layout.properties {
         let known = root
             .slots
