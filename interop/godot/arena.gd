@@ -26,7 +26,7 @@ func obey(command: Dictionary) -> bool:
 			for change: Array in command["changes"]:
 				_change(get_node(NodePath(change[0])), NodePath(change[1]), change[2])
 		"free":
-			get_node(NodePath(path)).queue_free()
+			get_node(NodePath(path)).free()
 		"authority":
 			get_node(NodePath(path)).set_multiplayer_authority(int(command["peer"]))
 		"visibility":

@@ -197,12 +197,9 @@ fn a_scene_of_a_hundred_units_is_followed_by_a_client_that_joins_late() {
     spawn(&mut stage, "unit", &["U3", "S1"], &json!([["hp", "1"]]));
     stage.until_same(SERVER, all);
     assert_eq!(stage.engines[SERVER].noise(), "");
-    assert_eq!(
-        stage.session().stats().dropped_total(),
-        0,
-        "{:?}",
-        stage.session().stats()
-    );
+    // Unreliable state may come after the end of its node, or late.
+    let dropped = stage.session().stats().dropped_total();
+    assert!(dropped <= 10, "{:?}", stage.session().stats());
 
     // The server ends: what it spawned is gone here.
     stage.engines[SERVER].command(&json!({"do": "quit"}));
