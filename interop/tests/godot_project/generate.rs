@@ -329,9 +329,9 @@ impl Generator {
     fn start_function(&mut self, text: &mut String, function: &str, script: &Script) {
         let _ = write!(text, "\nfunc {function}() -> void:\n\tpass\n");
         if self.has(script.base, function) && self.chance(50) {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "\t{}\n",
+                "\t{}",
                 self.pick(&["super()", "super._NAME()"])
                     .replace("_NAME", function)
             );
