@@ -253,8 +253,7 @@ impl<M: Machine> Driver<M> {
     }
 
     fn send_one(&self, destination: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        let send = || self.batches.send_one(&self.socket, destination, datagram);
-        self.socket.try_io(Interest::WRITABLE, send)
+        self.batches.send_one(&self.socket, destination, datagram)
     }
 
     /// Waits for datagrams, for room to send if that is wanted, or for the deadline.

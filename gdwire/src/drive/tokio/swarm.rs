@@ -338,10 +338,11 @@ impl Member {
 
 impl Line {
     fn send(&self, client: &mut Client, buffers: &mut Buffers, now: Instant) {
+        // Not through `try_io`: it refuses until the runtime has noticed that a fresh socket is writable.
         let sent = buffers.send(
             &self.port,
             &self.socket,
-            |call| self.socket.try_io(Interest::WRITABLE, call),
+            |call| call(),
             |buffer| client.poll_transmit(now, buffer),
         );
         if sent == Sent::Blocked {
