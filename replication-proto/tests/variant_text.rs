@@ -1,5 +1,6 @@
 //! The text form, against what Godot 4.6.3 writes and reads.
 
+use replication_proto::variant;
 use replication_proto::variant::{
     self, Array, ElementType, Limits, ObjectId, Value,
     text::{self, Parser, TextError, TextErrorKind},
@@ -248,4 +249,13 @@ fn keys_without_an_order_are_written_in_the_order_of_the_engines_sort() {
         .filter_map(|line| line.split(": ").nth(1)?.trim_end_matches(',').parse().ok())
         .collect();
     assert_eq!(values, (20..40).chain(0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_nul_behind_a_backslash_ends_the_text_as_a_bare_one_does() {
+    for text in ["\"a\0b\"", "\"a\\\0b\"", "&\"\\\0\""] {
+        let error = variant::text::from_text(text).unwrap_err();
+        let kind = variant::text::TextErrorKind::OpenString;
+        assert_eq!(error.kind, kind, "{text:?}");
+    }
 }

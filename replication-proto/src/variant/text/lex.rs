@@ -314,6 +314,7 @@ impl<'a> Lexer<'a> {
                 self.utf16(start, unit)?
             }
             'U' => character(self.hex(start, 6)?),
+            '\0' => return Err(self.error_at(start, TextErrorKind::OpenString)),
             _ => letter,
         })
     }
