@@ -1,6 +1,5 @@
 //! The text form, against what Godot 4.6.3 writes and reads.
 
-use replication_proto::variant;
 use replication_proto::variant::{
     self, Array, ElementType, Limits, ObjectId, Value,
     text::{self, Parser, TextError, TextErrorKind},
@@ -253,9 +252,9 @@ fn keys_without_an_order_are_written_in_the_order_of_the_engines_sort() {
 
 #[test]
 fn a_nul_behind_a_backslash_ends_the_text_as_a_bare_one_does() {
-    for text in ["\"a\0b\"", "\"a\\\0b\"", "&\"\\\0\""] {
-        let error = variant::text::from_text(text).unwrap_err();
-        let kind = variant::text::TextErrorKind::OpenString;
-        assert_eq!(error.kind, kind, "{text:?}");
+    for source in ["\"a\0b\"", "\"a\\\0b\"", "&\"\\\0\""] {
+        let error = text::from_text(source).unwrap_err();
+        let kind = TextErrorKind::OpenString;
+        assert_eq!(error.kind, kind, "{source:?}");
     }
 }
