@@ -214,6 +214,29 @@ impl Engine {
         self.noise.lock().expect("no writer panics").clone()
     }
 
+    /// As [`Engine::noise`], without what the engine says of a node that was announced to it before it was spawned: an
+    /// announcement and a SPAWN of different peers race, and the announcement is made again.
+    #[must_use]
+    pub fn complaints(&self) -> String {
+        let mut kept: Vec<String> = Vec::new();
+        for line in self.noise().lines() {
+            match kept.last_mut() {
+                Some(last) if line.starts_with(' ') => *last += &format!("\n{line}"),
+                _ => kept.push(line.to_string()),
+            }
+            if line.contains("process_simplify_path") {
+                kept.pop();
+                if kept
+                    .last()
+                    .is_some_and(|last| last.contains("Node not found"))
+                {
+                    kept.pop();
+                }
+            }
+        }
+        kept.join("\n")
+    }
+
     /// Ends the process without a word to anybody.
     ///
     /// # Panics

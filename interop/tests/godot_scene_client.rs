@@ -196,7 +196,7 @@ fn a_scene_of_a_hundred_units_is_followed_by_a_client_that_joins_late() {
     stage.until_same(SERVER, all);
     spawn(&mut stage, "unit", &["U3", "S1"], &json!([["hp", "1"]]));
     stage.until_same(SERVER, all);
-    assert_eq!(stage.engines[SERVER].noise(), "");
+    assert_eq!(stage.engines[SERVER].complaints(), "");
     // Unreliable state may come after the end of its node, or late.
     let dropped = stage.session().stats().dropped_total();
     assert!(dropped <= 10, "{:?}", stage.session().stats());
@@ -265,7 +265,7 @@ fn our_client_has_what_the_filter_and_the_lists_of_the_engine_let_it_see() {
     let show = json!({"do": "visibility", "node": "Board/Sync", "peer": own, "visible": true});
     order(&mut stage, SERVER, &show);
     stage.until_same(SERVER, sees);
-    assert_eq!(stage.engines[SERVER].noise(), "");
+    assert_eq!(stage.engines[SERVER].complaints(), "");
 }
 
 /// Tells engines whose a synchronizer is, one after the other.
@@ -356,7 +356,7 @@ fn input_of_our_client_reaches_the_engines_and_authority_comes_and_goes() {
     });
     assert_eq!(second.session().stats().dropped_total(), 0);
     for engine in [SERVER, other, late, last] {
-        assert_eq!(stage.engines[engine].noise(), "");
+        assert_eq!(stage.engines[engine].complaints(), "");
     }
 }
 
@@ -405,7 +405,7 @@ fn our_client_spawns_by_a_spawner_that_is_its_own() {
     stage.until_same(SERVER, all);
     stage.until_same(other, all);
     for engine in [SERVER, other] {
-        assert_eq!(stage.engines[engine].noise(), "");
+        assert_eq!(stage.engines[engine].complaints(), "");
     }
 
     // What it spawned goes with it.
