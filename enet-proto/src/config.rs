@@ -34,7 +34,7 @@ pub struct Config {
     pub clock_base: Option<Duration>,
     /// When BANDWIDTH_LIMIT is sent to a connected peer.
     pub bandwidth_reports: BandwidthReports,
-    /// Smallest and largest time before a reliable command is sent again.
+    /// Smallest and largest time before a reliable command is sent again; above 71 minutes counts as that.
     pub retransmission: core::ops::RangeInclusive<Duration>,
     /// When a connection counts as dead.
     pub timeouts: Timeouts,

@@ -20,12 +20,13 @@ use crate::wire::{
     NO_PEER_ID, VerifyConnect,
 };
 use crate::{PacketFlags, PeerKey, SendError};
+use alloc::boxed::Box;
 use bytes::Bytes;
 use channels::Channels;
 use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::Instant;
-use rtt::{Loss, RoundTrip, Throttle};
+use rtt::{Bounds, Loss, RoundTrip, Throttle};
 use state::Input;
 
 /// Bytes a second of bandwidth for each 4096 bytes of window.
@@ -48,6 +49,11 @@ pub(crate) fn stricter(one: u32, other: u32) -> u32 {
     } else {
         one.min(other)
     }
+}
+
+/// `duration` in microseconds, at most some 584,000 years.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The MTU of a connection: what the remote wants, in bounds, and not above ours.
@@ -86,12 +92,15 @@ pub(crate) struct Peer {
     pub(crate) held: Held,
     /// Refusals for a full receive budget since something was delivered.
     refusals: u32,
-    window: UnsequencedWindow,
+    /// There once an unsequenced packet has come.
+    window: Option<Box<UnsequencedWindow>>,
     pub(crate) round_trip: RoundTrip,
     pub(crate) throttle: Throttle,
     pub(crate) loss: Loss,
     pub(crate) timeouts: Timeouts,
-    pub(crate) ping_interval: Duration,
+    pub(crate) ping_interval_micros: u64,
+    /// Bounds on the time before a reliable command is sent again.
+    pub(crate) retransmission: Bounds,
     /// When the last acknowledgement came.
     last_acknowledged: Option<Instant>,
     /// When the oldest of the commands was sent that have expired since the last acknowledgement.
@@ -104,7 +113,6 @@ pub(crate) struct Peer {
     pub(crate) is_ready: bool,
     /// Command bytes since the last bandwidth interval.
     pub(crate) data_sent: u64,
-    pub(crate) data_received: u64,
     pub(crate) traffic: Traffic,
 }
 
@@ -153,19 +161,19 @@ impl Peer {
             out: Outgoing::new(0),
             held: Held::default(),
             refusals: 0,
-            window: UnsequencedWindow::default(),
+            window: None,
             round_trip: RoundTrip::new(),
             throttle: Throttle::new(),
             loss: Loss::default(),
             timeouts: config.timeouts,
-            ping_interval: config.ping_interval,
+            ping_interval_micros: micros(config.ping_interval),
+            retransmission: Bounds::new(&config.retransmission),
             last_acknowledged: None,
             earliest_timeout: None,
             retransmit_at: Instant::ZERO,
             armed: None,
             is_ready: false,
             data_sent: 0,
-            data_received: 0,
             traffic: Traffic::default(),
         }
     }
@@ -194,7 +202,7 @@ impl Peer {
         peer.throttle.configure(terms);
         // VERIFY_CONNECT took number 1.
         peer.out = Outgoing::new(1);
-        peer.measured(now, round_trip);
+        peer.measured(now, micros(round_trip));
         peer
     }
 
@@ -217,9 +225,10 @@ impl Peer {
         }
     }
 
-    fn measured(&mut self, now: Instant, sample: Duration) {
+    #[inline]
+    fn measured(&mut self, now: Instant, micros: u64) {
         let first = self.last_acknowledged.is_none();
-        rtt::measure(&mut self.round_trip, &mut self.throttle, now, sample, first);
+        rtt::measure(&mut self.round_trip, &mut self.throttle, now, micros, first);
         self.last_acknowledged = Some(now);
         self.earliest_timeout = None;
     }
@@ -284,10 +293,11 @@ impl Peer {
     }
 
     /// Goes on with a delayed disconnect when nothing is left to send; true if it did.
+    #[inline]
     pub(crate) fn disconnect_if_drained(&mut self) -> bool {
         match self.state {
-            State::DisconnectLater { data } if self.out.is_drained() => {
-                self.disconnect(data, Input::Drained)
+            State::DisconnectLater { data } => {
+                self.out.is_drained() && self.disconnect(data, Input::Drained)
             }
             _ => false,
         }

@@ -1,13 +1,14 @@
 //! Round-trip time, and the packet throttle and loss figures that follow from it (ENet: `enet_peer_throttle`).
 
 use crate::wire::VerifyConnect;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 use proto_core::Instant;
 
 /// The value of the throttle at which every unreliable packet passes.
 pub(crate) const THROTTLE_SCALE: u32 = 32;
 const THROTTLE_STEP: u32 = 7;
-const LOSS_INTERVAL: Duration = Duration::from_secs(10);
+const LOSS_INTERVAL_MICROS: u64 = 10_000_000;
 const LOSS_SCALE: u64 = 65_536;
 const MILLI: u32 = 1000;
 
@@ -35,9 +36,29 @@ impl RoundTrip {
         }
     }
 
-    /// The time to wait for an acknowledgement: four deviations above the mean.
-    pub(crate) const fn timeout(&self) -> Duration {
-        Duration::from_micros(self.mean as u64 + 4 * self.variance as u64)
+    /// The microseconds to wait for an acknowledgement: four deviations above the mean.
+    #[inline]
+    pub(crate) fn timeout_micros(&self, bounds: &Bounds) -> u32 {
+        let timeout = self.mean.saturating_add(self.variance.saturating_mul(4));
+        timeout.clamp(bounds.least_micros, bounds.most_micros)
+    }
+}
+
+/// Smallest and largest time to wait for an acknowledgement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) least_micros: u32,
+    pub(crate) most_micros: u32,
+}
+
+impl Bounds {
+    /// Of [`Config::retransmission`](crate::Config::retransmission).
+    pub(crate) fn new(range: &RangeInclusive<Duration>) -> Self {
+        let micros = |bound: &Duration| u32::try_from(bound.as_micros()).unwrap_or(u32::MAX);
+        Self {
+            least_micros: micros(range.start()).max(1),
+            most_micros: micros(range.end()).max(1),
+        }
     }
 }
 
@@ -105,18 +126,18 @@ impl Throttle {
     }
 }
 
-/// Takes one measurement in: an acknowledgement came `sample` after its command was sent.
+/// Takes one measurement in: an acknowledgement came so many microseconds after its command was sent.
+#[inline]
 pub(crate) fn measure(
     round_trip: &mut RoundTrip,
     throttle: &mut Throttle,
     now: Instant,
-    sample: Duration,
+    sample_micros: u64,
     first: bool,
 ) {
-    // A tenth of a day bounds the sums below; ENet's 16-bit echo cannot express more than 65 s anyway.
-    let sample = u32::try_from(sample.as_micros())
-        .unwrap_or(u32::MAX)
-        .clamp(1, 1 << 30);
+    // 18 minutes bound the sums below; ENet's 16-bit echo cannot express more than 65 s anyway.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to 2^30")]
+    let sample = sample_micros.clamp(1, 1 << 30) as u32;
     if first {
         round_trip.mean = sample;
         round_trip.variance = (sample + MILLI) / 2;
@@ -133,10 +154,10 @@ pub(crate) fn measure(
     }
     round_trip.lowest = round_trip.lowest.min(round_trip.mean);
     round_trip.highest_variance = round_trip.highest_variance.max(round_trip.variance);
-    let interval = Duration::from_millis(throttle.interval_ms.into());
+    let interval_micros = u64::from(throttle.interval_ms) * u64::from(MILLI);
     let due = throttle
         .epoch
-        .is_none_or(|epoch| now.saturating_since(epoch) >= interval);
+        .is_none_or(|epoch| now.micros_since(epoch) >= interval_micros);
     if due {
         round_trip.last = round_trip.lowest;
         // Clocks of a millisecond make smaller deviations meaningless to the throttle.
@@ -165,7 +186,7 @@ impl Loss {
             self.epoch = Some(now);
             return;
         };
-        if self.sent == 0 || now.saturating_since(epoch) < LOSS_INTERVAL {
+        if self.sent == 0 || now.micros_since(epoch) < LOSS_INTERVAL_MICROS {
             return;
         }
         let loss = self.lost.min(self.sent) * LOSS_SCALE / self.sent;
@@ -193,7 +214,7 @@ mod tests {
             round_trip,
             throttle,
             Instant::from_millis(1),
-            Duration::from_millis(millis),
+            millis.saturating_mul(1000),
             first,
         );
     }

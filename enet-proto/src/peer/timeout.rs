@@ -2,7 +2,6 @@
 
 use super::{Peer, State};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::send::SlotState;
 use crate::wire::CONNECTION_CHANNEL;
 use core::cmp::Reverse;
@@ -14,7 +13,8 @@ pub(crate) struct TimedOut;
 impl Peer {
     /// When a ping is due, unless something flies; at once if there was no acknowledgement yet.
     pub(crate) fn ping_at(&self) -> Option<Instant> {
-        self.last_acknowledged.map(|last| last + self.ping_interval)
+        self.last_acknowledged
+            .map(|last| last.add_micros(self.ping_interval_micros))
     }
 
     /// When something is to be done for this connection, if nothing happens before and all that waits has left.
@@ -25,18 +25,18 @@ impl Peer {
         match self.state {
             State::Connected => match self.ping_at() {
                 Some(at) if at > now => Some(at),
-                _ => Some(now + self.ping_interval),
+                _ => Some(now.add_micros(self.ping_interval_micros)),
             },
             _ => None,
         }
     }
 
     /// Resends what has expired. What it queues leaves with the next datagram.
-    pub(crate) fn on_deadline(&mut self, config: &Config, clock: &Clock) -> Result<(), TimedOut> {
+    pub(crate) fn on_deadline(&mut self, clock: &Clock) -> Result<(), TimedOut> {
         let now = clock.now();
         if self.out.flying > 0 && self.retransmit_at <= now {
             while let Some(&(channel, sequence)) = self.out.sent_once.front() {
-                if !self.expire(channel, sequence, config, clock)? {
+                if !self.expire(channel, sequence, clock)? {
                     break;
                 }
                 self.out.sent_once.pop_front();
@@ -46,7 +46,7 @@ impl Peer {
                     break;
                 }
                 self.out.sent_again.pop();
-                self.expire(channel, sequence, config, clock)?;
+                self.expire(channel, sequence, clock)?;
             }
             self.find_retransmit_at();
         }
@@ -54,13 +54,7 @@ impl Peer {
     }
 
     /// Whether the entry of a command is finished with: acknowledged, or lost as of now.
-    fn expire(
-        &mut self,
-        channel: u8,
-        sequence: u16,
-        config: &Config,
-        clock: &Clock,
-    ) -> Result<bool, TimedOut> {
+    fn expire(&mut self, channel: u8, sequence: u16, clock: &Clock) -> Result<bool, TimedOut> {
         let now = clock.now();
         let found = if channel == CONNECTION_CHANNEL {
             self.out
@@ -87,7 +81,7 @@ impl Peer {
             .map_or(flight.sent, |earliest| earliest.min(flight.sent));
         self.earliest_timeout = Some(earliest);
         let silent = now.saturating_since(earliest);
-        let tries = flight.attempts.saturating_sub(1);
+        let tries = u32::from(flight.attempts.saturating_sub(1));
         let often = 1_u64
             .checked_shl(tries)
             .is_none_or(|tries| tries >= self.timeouts.limit.into());
@@ -95,10 +89,10 @@ impl Peer {
             return Err(TimedOut);
         }
         flight.state = SlotState::Lost;
-        flight.timeout = flight
-            .timeout
+        flight.timeout_micros = flight
+            .timeout_micros
             .saturating_mul(2)
-            .min(*config.retransmission.end());
+            .min(self.retransmission.most_micros);
         self.loss.lost += 1;
         self.out.flying -= 1;
         self.out.flying_bytes -= bytes;
