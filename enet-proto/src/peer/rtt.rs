@@ -136,7 +136,6 @@ pub(crate) fn measure(
     first: bool,
 ) {
     // 18 minutes bound the sums below; ENet's 16-bit echo cannot express more than 65 s anyway.
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to 2^30")]
     let sample = sample_micros.clamp(1, 1 << 30) as u32;
     if first {
         round_trip.mean = sample;
