@@ -1,6 +1,7 @@
 //! One connection: [`Peer`], and what each incoming command does to it.
 
 mod channels;
+mod early;
 mod receive;
 mod rtt;
 mod state;
@@ -25,8 +26,9 @@ use bytes::Bytes;
 use channels::Channels;
 use core::net::SocketAddr;
 use core::time::Duration;
+use early::Overtaking;
 use proto_core::Instant;
-use rtt::{Bounds, Loss, RoundTrip, Throttle};
+use rtt::{Loss, Retransmission, RoundTrip, Throttle};
 use state::Input;
 
 /// Bytes a second of bandwidth for each 4096 bytes of window.
@@ -99,12 +101,13 @@ pub(crate) struct Peer {
     pub(crate) loss: Loss,
     pub(crate) timeouts: Timeouts,
     pub(crate) ping_interval_micros: u64,
-    /// Bounds on the time before a reliable command is sent again.
-    pub(crate) retransmission: Bounds,
+    pub(crate) retransmission: Retransmission,
     /// When the last acknowledgement came.
     last_acknowledged: Option<Instant>,
     /// When the oldest of the commands was sent that have expired since the last acknowledgement.
     earliest_timeout: Option<Instant>,
+    /// What acknowledgements say about the order of arrival.
+    overtaking: Overtaking,
     /// When the oldest flying command expires; exact while something flies.
     pub(crate) retransmit_at: Instant,
     /// The deadline in the host's queue.
@@ -162,14 +165,15 @@ impl Peer {
             held: Held::default(),
             refusals: 0,
             window: None,
-            round_trip: RoundTrip::new(),
+            round_trip: RoundTrip::new(config.precision),
             throttle: Throttle::new(),
             loss: Loss::default(),
             timeouts: config.timeouts,
             ping_interval_micros: micros(config.ping_interval),
-            retransmission: Bounds::new(&config.retransmission),
+            retransmission: Retransmission::new(config),
             last_acknowledged: None,
             earliest_timeout: None,
+            overtaking: Overtaking::default(),
             retransmit_at: Instant::ZERO,
             armed: None,
             is_ready: false,
@@ -306,8 +310,8 @@ impl Peer {
     pub(crate) fn stats(&self) -> PeerStats {
         let (packet_loss, packet_loss_variance) = self.loss.shares();
         PeerStats {
-            round_trip: Duration::from_micros(self.round_trip.mean.into()),
-            round_trip_variance: Duration::from_micros(self.round_trip.variance.into()),
+            round_trip: Duration::from_micros(self.round_trip.mean_micros()),
+            round_trip_variance: Duration::from_micros(self.round_trip.variance_micros()),
             packet_loss,
             packet_loss_variance,
             packet_throttle: self.throttle.value,

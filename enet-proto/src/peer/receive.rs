@@ -168,6 +168,9 @@ impl Peer {
             }
         }
         if acknowledged && self.out.flying > 0 {
+            if self.retransmission.is_early {
+                self.find_overtaken();
+            }
             self.find_retransmit_at();
         }
         received
@@ -340,6 +343,7 @@ impl Peer {
             self.out.flying -= 1;
             self.out.flying_bytes -= bytes;
         }
+        self.overtaking.acknowledged(&flight, clock.now(), sample);
         self.measured(clock.now(), sample);
         self.disconnect_if_drained();
         Step::Done

@@ -1,6 +1,6 @@
 //! One channel's incoming order: [`ChannelIn`] (ENet: reliable and unreliable dispatch).
 
-use super::early::Early;
+use super::ahead::Ahead;
 use super::waitlist::Waiting;
 use super::{Held, Shape};
 use crate::wire::Fragment;
@@ -33,7 +33,7 @@ pub(crate) struct ChannelIn {
     /// Reliable commands delivered so far; the low 16 bits are the last sequence number.
     delivered: u64,
     /// What came before its turn. Apart, and made on first use, since on a good link there is nothing.
-    early: Option<Box<Early>>,
+    ahead: Option<Box<Ahead>>,
     /// Unreliable sequence number last delivered since then.
     unreliable: u16,
 }
@@ -98,8 +98,8 @@ impl ChannelIn {
         if position != self.delivered + 1 {
             return self.wait_reliable(position, payload, held, limits);
         }
-        if let Some(early) = &mut self.early
-            && early.waiting.get_mut(position).is_some()
+        if let Some(ahead) = &mut self.ahead
+            && ahead.waiting.get_mut(position).is_some()
         {
             return Verdict::Ignored(DropReason::Duplicate);
         }
@@ -115,7 +115,7 @@ impl ChannelIn {
         held: &mut Held,
         limits: &Limits,
     ) -> Verdict {
-        let waiting = &mut self.early.get_or_insert_default().waiting;
+        let waiting = &mut self.ahead.get_or_insert_default().waiting;
         if waiting.get_mut(position).is_some() {
             return Verdict::Ignored(DropReason::Duplicate);
         }
@@ -152,7 +152,7 @@ impl ChannelIn {
             return Verdict::Refused(DropReason::BadFragment);
         }
         let is_next = position == self.delivered + 1;
-        let waiting = &mut self.early.get_or_insert_default().waiting;
+        let waiting = &mut self.ahead.get_or_insert_default().waiting;
         if waiting.get_mut(position).is_none() {
             let reassembly = if is_next {
                 held.open_in_turn(shape)
@@ -198,22 +198,22 @@ impl ChannelIn {
     ) {
         self.delivered = position;
         self.unreliable = 0;
-        if self.early.is_some() {
-            self.deliver_early(held, deliver);
+        if self.ahead.is_some() {
+            self.deliver_ahead(held, deliver);
         }
     }
 
     #[inline(never)]
-    fn deliver_early(&mut self, held: &mut Held, deliver: &mut impl FnMut(PacketFlags, Bytes)) {
-        let Some(early) = &mut self.early else {
+    fn deliver_ahead(&mut self, held: &mut Held, deliver: &mut impl FnMut(PacketFlags, Bytes)) {
+        let Some(ahead) = &mut self.ahead else {
             return;
         };
-        if !early.waiting.is_empty() {
-            early.deliver_reliable(&mut self.delivered, held, deliver);
+        if !ahead.waiting.is_empty() {
+            ahead.deliver_reliable(&mut self.delivered, held, deliver);
         }
-        if !(early.unreliable.is_empty() && early.incomplete_unreliable.is_empty()) {
+        if !(ahead.unreliable.is_empty() && ahead.incomplete_unreliable.is_empty()) {
             let last = (self.delivered, &mut self.unreliable);
-            early.deliver_unreliable(last, held, deliver);
+            ahead.deliver_unreliable(last, held, deliver);
         }
     }
 
@@ -258,12 +258,12 @@ impl ChannelIn {
         if key.0 == self.delivered {
             self.unreliable = key.1;
             deliver(flags, payload);
-            if let Some(early) = &mut self.early {
-                early.evict_incomplete(key, held);
+            if let Some(ahead) = &mut self.ahead {
+                ahead.evict_incomplete(key, held);
             }
             return Verdict::Taken;
         }
-        let waiting = &mut self.early.get_or_insert_default().unreliable;
+        let waiting = &mut self.ahead.get_or_insert_default().unreliable;
         if waiting.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
@@ -290,14 +290,14 @@ impl ChannelIn {
             Ok(shape) => shape,
             Err(reason) => return Verdict::Refused(reason),
         };
-        let early = self.early.get_or_insert_default();
-        if early.unreliable.contains_key(&key) {
+        let ahead = self.ahead.get_or_insert_default();
+        if ahead.unreliable.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        let Some(index) = early.incomplete_index(key, shape, held, limits) else {
+        let Some(index) = ahead.incomplete_index(key, shape, held, limits) else {
             return Verdict::Ignored(DropReason::ReceiveLimit);
         };
-        let (_, reassembly) = &mut early.incomplete_unreliable[index];
+        let (_, reassembly) = &mut ahead.incomplete_unreliable[index];
         if reassembly.shape() != shape {
             return Verdict::Refused(DropReason::BadFragment);
         }
@@ -315,7 +315,7 @@ impl ChannelIn {
         if !reassembly.is_complete() {
             return Verdict::Taken;
         }
-        let (_, reassembly) = early.incomplete_unreliable.swap_remove(index);
+        let (_, reassembly) = ahead.incomplete_unreliable.swap_remove(index);
         held.close(&reassembly);
         let packet = (PacketFlags::UNRELIABLE_FRAGMENT, reassembly.into_payload());
         self.finish_unreliable(key, packet, (held, limits), deliver)

@@ -1,7 +1,7 @@
 //! What comes in, in the order in which the application gets it.
 
+mod ahead;
 mod channel;
-mod early;
 mod reassembly;
 mod unsequenced;
 mod waitlist;

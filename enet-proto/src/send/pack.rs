@@ -133,7 +133,7 @@ impl Peer {
             full: false,
         };
         self.pack_acknowledgements(&mut packing);
-        let timeout = self.round_trip.timeout_micros(&self.retransmission);
+        let timeout = self.retransmission_timeout();
         let mut reliable_open = self.pack_lost(&mut packing, clock, stats);
         while !packing.full
             && self.pack_next(&mut packing, &mut reliable_open, timeout, (clock, stats))
@@ -252,6 +252,9 @@ impl Peer {
             self.out
                 .sent_again
                 .push(core::cmp::Reverse((deadline, channel, sequence)));
+            if self.retransmission.is_early {
+                self.out.resent.push_back((clock.now(), channel, sequence));
+            }
             stats.retransmissions += 1;
         }
         true

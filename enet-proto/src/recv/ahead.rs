@@ -1,4 +1,4 @@
-//! What came before its turn on one channel: [`Early`].
+//! What came before its turn on one channel: [`Ahead`].
 
 use super::waitlist::{Waiting, Waitlist};
 use super::{Held, Reassembly, Shape};
@@ -12,7 +12,7 @@ const INCOMPLETE_UNRELIABLE: usize = 2;
 
 /// Packets and parts of packets that cannot be delivered yet.
 #[derive(Debug, Default)]
-pub(super) struct Early {
+pub(super) struct Ahead {
     /// Reliable packets that are ahead, by position in the channel.
     pub(super) waiting: Waitlist,
     /// Complete unreliable packets that wait for a reliable one, by its position and their own number.
@@ -20,7 +20,7 @@ pub(super) struct Early {
     pub(super) incomplete_unreliable: Vec<((u64, u16), Reassembly)>,
 }
 
-impl Early {
+impl Ahead {
     /// Delivers the reliable packets that come after number `delivered` without a gap.
     pub(super) fn deliver_reliable(
         &mut self,
