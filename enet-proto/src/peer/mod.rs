@@ -1,6 +1,7 @@
 //! One connection: [`Peer`], and what each incoming command does to it.
 
 mod channels;
+mod early;
 mod receive;
 mod rtt;
 mod state;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use channels::Channels;
 use core::net::SocketAddr;
 use core::time::Duration;
+use early::Overtaking;
 use proto_core::Instant;
 use rtt::{Loss, RoundTrip, Throttle};
 use state::Input;
@@ -96,6 +98,8 @@ pub(crate) struct Peer {
     last_acknowledged: Option<Instant>,
     /// When the oldest of the commands was sent that have expired since the last acknowledgement.
     earliest_timeout: Option<Instant>,
+    /// What acknowledgements say about the order of arrival.
+    overtaking: Overtaking,
     /// When the oldest flying command expires; exact while something flies.
     pub(crate) retransmit_at: Instant,
     /// The deadline in the host's queue.
@@ -154,13 +158,14 @@ impl Peer {
             held: Held::default(),
             refusals: 0,
             window: UnsequencedWindow::default(),
-            round_trip: RoundTrip::new(),
+            round_trip: RoundTrip::new(config.precision),
             throttle: Throttle::new(),
             loss: Loss::default(),
             timeouts: config.timeouts,
             ping_interval: config.ping_interval,
             last_acknowledged: None,
             earliest_timeout: None,
+            overtaking: Overtaking::default(),
             retransmit_at: Instant::ZERO,
             armed: None,
             is_ready: false,
@@ -296,8 +301,8 @@ impl Peer {
     pub(crate) fn stats(&self) -> PeerStats {
         let (packet_loss, packet_loss_variance) = self.loss.shares();
         PeerStats {
-            round_trip: Duration::from_micros(self.round_trip.mean.into()),
-            round_trip_variance: Duration::from_micros(self.round_trip.variance.into()),
+            round_trip: self.round_trip.mean(),
+            round_trip_variance: self.round_trip.variance(),
             packet_loss,
             packet_loss_variance,
             packet_throttle: self.throttle.value,

@@ -139,6 +139,9 @@ impl Peer {
             }
         }
         if acknowledged && self.out.flying > 0 {
+            if around.config.early_retransmission {
+                self.find_overtaken(self.retransmission_timeout(around.config));
+            }
             self.find_retransmit_at();
         }
         received
@@ -290,6 +293,7 @@ impl Peer {
             self.out.flying -= 1;
             self.out.flying_bytes -= bytes;
         }
+        self.overtaking.acknowledged(&flight, clock.now(), sample);
         self.measured(clock.now(), sample);
         self.disconnect_if_drained();
         Step::Done

@@ -1,5 +1,6 @@
 //! Round-trip time, and the packet throttle and loss figures that follow from it (ENet: `enet_peer_throttle`).
 
+use crate::config::Precision;
 use crate::wire::VerifyConnect;
 use core::time::Duration;
 use proto_core::Instant;
@@ -10,12 +11,15 @@ const THROTTLE_STEP: u32 = 7;
 const LOSS_INTERVAL: Duration = Duration::from_secs(10);
 const LOSS_SCALE: u64 = 65_536;
 const MILLI: u32 = 1000;
+/// The least by which a command's time to be acknowledged exceeds the mean.
+const TIMEOUT_MARGIN: Duration = Duration::from_millis(10);
 
-/// Smoothed round-trip time in microseconds.
+/// Smoothed round-trip time, in microseconds or, as C ENet has it, in whole milliseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundTrip {
-    pub(crate) mean: u32,
-    pub(crate) variance: u32,
+    precision: Precision,
+    mean: u32,
+    variance: u32,
     lowest: u32,
     highest_variance: u32,
     last: u32,
@@ -23,9 +27,10 @@ pub(crate) struct RoundTrip {
 }
 
 impl RoundTrip {
-    pub(crate) const fn new() -> Self {
-        let initial = 500 * MILLI;
+    pub(crate) const fn new(precision: Precision) -> Self {
+        let initial = 500 * precision.milli();
         Self {
+            precision,
             mean: initial,
             variance: 0,
             lowest: initial,
@@ -35,9 +40,37 @@ impl RoundTrip {
         }
     }
 
+    const fn duration(&self, value: u32) -> Duration {
+        Duration::from_micros(value as u64 * (MILLI / self.precision.milli()) as u64)
+    }
+
+    pub(crate) const fn mean(&self) -> Duration {
+        self.duration(self.mean)
+    }
+
+    pub(crate) const fn variance(&self) -> Duration {
+        self.duration(self.variance)
+    }
+
     /// The time to wait for an acknowledgement: four deviations above the mean.
-    pub(crate) const fn timeout(&self) -> Duration {
-        Duration::from_micros(self.mean as u64 + 4 * self.variance as u64)
+    ///
+    /// A steady link has no deviation to speak of, so a margin stands in for it, as C ENet's rounding does.
+    pub(crate) fn timeout(&self) -> Duration {
+        let least = match self.precision {
+            Precision::Microseconds => TIMEOUT_MARGIN,
+            Precision::Milliseconds => Duration::ZERO,
+        };
+        self.mean() + (4 * self.variance()).max(least)
+    }
+
+    /// A measured time in the unit of the smoothed ones, at least 1.
+    fn sample(&self, sample: Duration) -> u32 {
+        // A tenth of a day bounds the sums; ENet's 16-bit echo cannot express more than 65 s anyway.
+        let micros = u32::try_from(sample.as_micros())
+            .unwrap_or(u32::MAX)
+            .min(1 << 30);
+        let unit = MILLI / self.precision.milli();
+        ((micros + unit / 2) / unit).max(1)
     }
 }
 
@@ -113,13 +146,10 @@ pub(crate) fn measure(
     sample: Duration,
     first: bool,
 ) {
-    // A tenth of a day bounds the sums below; ENet's 16-bit echo cannot express more than 65 s anyway.
-    let sample = u32::try_from(sample.as_micros())
-        .unwrap_or(u32::MAX)
-        .clamp(1, 1 << 30);
+    let (sample, milli) = (round_trip.sample(sample), round_trip.precision.milli());
     if first {
         round_trip.mean = sample;
-        round_trip.variance = (sample + MILLI) / 2;
+        round_trip.variance = (sample + milli) / 2;
     } else {
         throttle.adjust(sample, round_trip);
         round_trip.variance -= round_trip.variance / 4;
@@ -140,7 +170,7 @@ pub(crate) fn measure(
     if due {
         round_trip.last = round_trip.lowest;
         // Clocks of a millisecond make smaller deviations meaningless to the throttle.
-        round_trip.last_variance = round_trip.highest_variance.max(MILLI);
+        round_trip.last_variance = round_trip.highest_variance.max(milli);
         round_trip.lowest = round_trip.mean;
         round_trip.highest_variance = round_trip.variance;
         throttle.epoch = Some(now);
@@ -200,7 +230,8 @@ mod tests {
 
     #[test]
     fn the_first_sample_replaces_the_guess_and_later_ones_move_it() {
-        let (mut round_trip, mut throttle) = (RoundTrip::new(), Throttle::new());
+        let (mut round_trip, mut throttle) =
+            (RoundTrip::new(Precision::Microseconds), Throttle::new());
         sample(&mut round_trip, &mut throttle, 100, true);
         assert_eq!((round_trip.mean, round_trip.variance), (100_000, 50_500));
         sample(&mut round_trip, &mut throttle, 20, false);
@@ -209,7 +240,8 @@ mod tests {
 
     #[test]
     fn small_changes_still_count() {
-        let (mut round_trip, mut throttle) = (RoundTrip::new(), Throttle::new());
+        let (mut round_trip, mut throttle) =
+            (RoundTrip::new(Precision::Microseconds), Throttle::new());
         sample(&mut round_trip, &mut throttle, 10, true);
         for _ in 0..200 {
             sample(&mut round_trip, &mut throttle, 7, false);
@@ -230,7 +262,8 @@ mod tests {
 
     #[test]
     fn extreme_settings_of_the_remote_do_not_overflow() {
-        let (mut round_trip, mut throttle) = (RoundTrip::new(), Throttle::new());
+        let (mut round_trip, mut throttle) =
+            (RoundTrip::new(Precision::Microseconds), Throttle::new());
         throttle.acceleration = u32::MAX;
         throttle.deceleration = u32::MAX;
         throttle.interval_ms = u32::MAX;

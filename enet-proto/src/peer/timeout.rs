@@ -3,9 +3,10 @@
 use super::{Peer, State};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::send::SlotState;
+use crate::send::{Flight, SlotState};
 use crate::wire::CONNECTION_CHANNEL;
 use core::cmp::Reverse;
+use core::time::Duration;
 use proto_core::Instant;
 
 /// The connection is dead.
@@ -62,18 +63,9 @@ impl Peer {
         clock: &Clock,
     ) -> Result<bool, TimedOut> {
         let now = clock.now();
-        let found = if channel == CONNECTION_CHANNEL {
-            self.out
-                .control
-                .find(sequence)
-                .map(|(_, flight)| (flight, 0))
-        } else {
-            let output = self.channels.output(channel);
-            output
-                .and_then(|output| output.in_flight.find(sequence))
-                .map(|(piece, flight)| (flight, piece.bytes().len()))
-        };
-        let Some((flight, bytes)) = found else {
+        let (timeouts, last) = (self.timeouts, self.last_acknowledged);
+        let earliest = self.earliest_timeout;
+        let Some((flight, bytes)) = self.flight(channel, sequence) else {
             return Ok(true);
         };
         if flight.state == SlotState::Lost {
@@ -82,16 +74,17 @@ impl Peer {
         if flight.deadline() > now {
             return Ok(false);
         }
-        let earliest = self
-            .earliest_timeout
-            .map_or(flight.sent, |earliest| earliest.min(flight.sent));
-        self.earliest_timeout = Some(earliest);
-        let silent = now.saturating_since(earliest);
+        let earliest = earliest.map_or(flight.sent, |earliest| earliest.min(flight.sent));
+        // Whoever acknowledges anything is alive, however unlucky one command is; but not if it ignores one for long.
+        let silent = now.saturating_since(last.map_or(earliest, |last| last.max(earliest)));
+        let age = now.saturating_since(flight.first_sent);
         let tries = flight.attempts.saturating_sub(1);
         let often = 1_u64
             .checked_shl(tries)
-            .is_none_or(|tries| tries >= self.timeouts.limit.into());
-        if silent >= self.timeouts.maximum || often && silent >= self.timeouts.minimum {
+            .is_none_or(|tries| tries >= timeouts.limit.into());
+        if silent >= timeouts.maximum
+            || often && (silent >= timeouts.minimum || age >= timeouts.maximum)
+        {
             return Err(TimedOut);
         }
         flight.state = SlotState::Lost;
@@ -99,6 +92,25 @@ impl Peer {
             .timeout
             .saturating_mul(2)
             .min(*config.retransmission.end());
+        self.earliest_timeout = Some(earliest);
+        self.lost(channel, sequence, bytes);
+        Ok(true)
+    }
+
+    /// The reliable command `sequence` that is sent and not acknowledged, and its bytes.
+    #[inline]
+    pub(super) fn flight(&mut self, channel: u8, sequence: u16) -> Option<(&mut Flight, usize)> {
+        if channel == CONNECTION_CHANNEL {
+            let (_, flight) = self.out.control.find(sequence)?;
+            return Some((flight, 0));
+        }
+        let output = self.channels.output(channel)?;
+        let (piece, flight) = output.in_flight.find(sequence)?;
+        Some((flight, piece.bytes().len()))
+    }
+
+    /// Has a command of which one attempt is lost sent again.
+    pub(super) fn lost(&mut self, channel: u8, sequence: u16, bytes: usize) {
         self.loss.lost += 1;
         self.out.flying -= 1;
         self.out.flying_bytes -= bytes;
@@ -107,7 +119,15 @@ impl Peer {
         } else {
             self.out.lost.push_back((channel, sequence));
         }
-        Ok(true)
+    }
+
+    /// How long a command that is sent now waits for its acknowledgement.
+    #[inline]
+    pub(crate) fn retransmission_timeout(&self, config: &Config) -> Duration {
+        let bounds = &config.retransmission;
+        self.round_trip
+            .timeout()
+            .clamp(*bounds.start(), *bounds.end())
     }
 
     /// Forgets acknowledged commands at the head of both lists and finds the next expiry.
@@ -134,11 +154,7 @@ impl Peer {
 
     #[inline]
     fn flying_deadline(&mut self, channel: u8, sequence: u16) -> Option<Instant> {
-        let flight = if channel == CONNECTION_CHANNEL {
-            self.out.control.find(sequence)?.1
-        } else {
-            self.channels.output(channel)?.in_flight.find(sequence)?.1
-        };
+        let (flight, _) = self.flight(channel, sequence)?;
         (flight.state == SlotState::Flying).then(|| flight.deadline())
     }
 }

@@ -121,12 +121,9 @@ impl Peer {
             full: false,
         };
         self.pack_acknowledgements(&mut packing);
-        let retransmission = &config.retransmission;
-        let timeout = self
-            .round_trip
-            .timeout()
-            .clamp(*retransmission.start(), *retransmission.end());
-        let mut reliable_open = self.pack_lost(&mut packing, clock, stats);
+        let timeout = self.retransmission_timeout(config);
+        let early_retransmission = config.early_retransmission;
+        let mut reliable_open = self.pack_lost(&mut packing, early_retransmission, (clock, stats));
         while !packing.full
             && self.pack_next(&mut packing, &mut reliable_open, timeout, (clock, stats))
         {}
@@ -190,7 +187,12 @@ impl Peer {
 
     /// Sends lost commands again; false if the byte window closed.
     #[inline]
-    fn pack_lost(&mut self, packing: &mut Packing<'_>, clock: &Clock, stats: &mut Stats) -> bool {
+    fn pack_lost(
+        &mut self,
+        packing: &mut Packing<'_>,
+        early_retransmission: bool,
+        (clock, stats): (&Clock, &mut Stats),
+    ) -> bool {
         while let Some(&(channel, sequence)) = self.out.lost.front() {
             let window = u64::from(self.throttle.value) * u64::from(self.window_bytes) / 32;
             let most = window.max(self.layout.mtu_bytes.into());
@@ -243,6 +245,9 @@ impl Peer {
             self.out
                 .sent_again
                 .push(core::cmp::Reverse((deadline, channel, sequence)));
+            if early_retransmission {
+                self.out.resent.push_back((clock.now(), channel, sequence));
+            }
             stats.retransmissions += 1;
         }
         true

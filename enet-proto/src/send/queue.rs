@@ -235,6 +235,8 @@ pub(crate) struct Outgoing {
     pub(crate) sent_once: VecDeque<(u8, u16)>,
     /// Commands sent again, by deadline; acknowledged ones leave when they come to the top.
     pub(crate) sent_again: BinaryHeap<Reverse<(Instant, u8, u16)>>,
+    /// The same, by the time of the last attempt, oldest first; what is finished with leaves when it comes to the front.
+    pub(crate) resent: VecDeque<(Instant, u8, u16)>,
     pub(crate) control: InFlight<Control>,
     control_sequence: u16,
     group: u16,
@@ -257,6 +259,7 @@ impl Outgoing {
             lost: VecDeque::new(),
             sent_once: VecDeque::new(),
             sent_again: BinaryHeap::new(),
+            resent: VecDeque::new(),
             control: InFlight::new(control_sequence.wrapping_add(1)),
             control_sequence,
             group: 0,
