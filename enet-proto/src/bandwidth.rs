@@ -11,6 +11,8 @@ const INTERVAL_MICROS: u64 = 1_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Bandwidth {
     epoch: Option<Instant>,
+    /// What we can send, in bytes a second, 0 without limit.
+    outgoing: u32,
     /// Whether peers may have to be told another limit.
     pub(crate) recalculate: bool,
     /// Connected peers that can receive only so much.
@@ -20,18 +22,38 @@ pub(crate) struct Bandwidth {
 }
 
 impl Bandwidth {
+    /// `outgoing` is what we can send, in bytes a second, 0 without limit.
+    pub(crate) fn new(outgoing: u32) -> Self {
+        Self {
+            outgoing,
+            ..Self::default()
+        }
+    }
+
+    /// Takes another limit in; everybody has to hear of it.
+    pub(crate) const fn set_outgoing(&mut self, outgoing: u32) {
+        self.outgoing = outgoing;
+        self.recalculate = true;
+    }
+
+    /// Whether the first interval has begun.
+    #[inline]
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.epoch.is_some()
+    }
+
     /// Passes the intervals by in which there is nothing to do.
     #[inline]
-    pub(crate) fn pass(&mut self, now: Instant, outgoing_bandwidth: u32) {
+    pub(crate) fn pass(&mut self, now: Instant) {
         let epoch = *self.epoch.get_or_insert(now);
-        if now.micros_since(epoch) >= INTERVAL_MICROS && !self.is_needed(outgoing_bandwidth) {
+        if now.micros_since(epoch) >= INTERVAL_MICROS && !self.is_needed() {
             let passed = now.saturating_since(epoch);
             self.epoch = Some(epoch + Duration::from_secs(passed.as_secs()));
         }
     }
 
-    const fn is_needed(&self, outgoing_bandwidth: u32) -> bool {
-        self.recalculate || self.limited_peers > 0 || self.settle || outgoing_bandwidth != 0
+    const fn is_needed(&self) -> bool {
+        self.recalculate || self.limited_peers > 0 || self.settle || self.outgoing != 0
     }
 
     /// Counts a connected peer that can receive only so much, or that no longer is one.
@@ -42,10 +64,9 @@ impl Bandwidth {
     }
 
     /// When the next shares are due; nothing while nobody has a limit.
-    pub(crate) fn deadline(&self, outgoing_bandwidth: u32) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         let epoch = self.epoch?;
-        self.is_needed(outgoing_bandwidth)
-            .then(|| epoch.add_micros(INTERVAL_MICROS))
+        self.is_needed().then(|| epoch.add_micros(INTERVAL_MICROS))
     }
 
     /// Begins a new interval and gives the length of the last one.

@@ -201,7 +201,7 @@ impl Host {
     pub fn set_bandwidth(&mut self, incoming: u32, outgoing: u32) {
         self.config.incoming_bandwidth = incoming;
         self.config.outgoing_bandwidth = outgoing;
-        self.bandwidth.recalculate = true;
+        self.bandwidth.set_outgoing(outgoing);
         self.wake_for_bandwidth();
     }
 

@@ -44,29 +44,31 @@ const TURN_DATAGRAMS: u8 = 16;
 /// - [`poll_timeout`](Self::poll_timeout): after all that, to know how long to wait.
 ///
 /// Any order is safe; being late costs delay. Time that goes back counts as standing still.
+// The fields that every datagram needs come first, side by side.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Host {
-    config: Config,
     clock: Clock,
-    rng: SeedRng,
+    bandwidth: Bandwidth,
+    /// When `handle_timeout` is due; may be early, never late.
+    wake: Option<Instant>,
     peers: PeerTable,
-    /// Connections in the states CONNECTED and DISCONNECT_LATER that were accepted or asked for.
-    connected: usize,
     routes: Routes,
-    addresses: AddressBook,
-    half_open: HalfOpenTable,
-    tombstones: Tombstones,
-    replies: Replies,
+    events: EventQueue,
     /// Slots of peers that may have something to send.
     ready: VecDeque<u16>,
     /// Datagrams that the peer at the head of `ready` has sent in its turn.
     turn_datagrams: u8,
-    deadlines: DeadlineQueue,
-    /// When `handle_timeout` is due; may be early, never late.
-    wake: Option<Instant>,
-    bandwidth: Bandwidth,
-    events: EventQueue,
+    replies: Replies,
     stats: Stats,
+    config: Config,
+    rng: SeedRng,
+    /// Connections in the states CONNECTED and DISCONNECT_LATER that were accepted or asked for.
+    connected: usize,
+    addresses: AddressBook,
+    half_open: HalfOpenTable,
+    tombstones: Tombstones,
+    deadlines: DeadlineQueue,
 }
 
 impl Host {
@@ -98,7 +100,7 @@ impl Host {
             turn_datagrams: 0,
             deadlines: DeadlineQueue::default(),
             wake: None,
-            bandwidth: Bandwidth::default(),
+            bandwidth: Bandwidth::new(config.outgoing_bandwidth),
             events: EventQueue::new(&config.limits),
             stats: Stats::default(),
             config,
@@ -107,12 +109,14 @@ impl Host {
 
     #[inline]
     fn set_time(&mut self, now: Instant) -> Instant {
-        let now = self.clock.set(now);
-        self.bandwidth.pass(now, self.config.outgoing_bandwidth);
-        if self.wake.is_none() {
-            self.wake = self.bandwidth.deadline(self.config.outgoing_bandwidth);
+        if now > self.clock.now() || !self.bandwidth.has_begun() {
+            self.clock.set(now);
+            self.bandwidth.pass(now);
+            if self.wake.is_none() {
+                self.wake = self.bandwidth.deadline();
+            }
         }
-        now
+        self.clock.now()
     }
 
     /// Takes a datagram in that came from `from`.

@@ -20,12 +20,7 @@ impl Host {
         while let Some(id) = self.tombstones.oldest(now) {
             self.routes.set(id, Route::Free);
         }
-        let outgoing = self.config.outgoing_bandwidth;
-        if self
-            .bandwidth
-            .deadline(outgoing)
-            .is_some_and(|at| at <= now)
-        {
+        if self.bandwidth.deadline().is_some_and(|at| at <= now) {
             self.share_bandwidth(now);
         }
         while let Some((deadline, slot)) = self.deadlines.first()
@@ -96,7 +91,7 @@ impl Host {
     /// The earliest of all deadlines.
     fn earliest(&self) -> Option<Instant> {
         let peers = self.deadlines.first().map(|(deadline, _)| deadline);
-        let bandwidth = self.bandwidth.deadline(self.config.outgoing_bandwidth);
+        let bandwidth = self.bandwidth.deadline();
         [
             peers,
             bandwidth,
@@ -139,7 +134,7 @@ impl Host {
 
     /// Makes sure that shares of bandwidth are worked out in time, if there is anything to share.
     pub(super) fn wake_for_bandwidth(&mut self) {
-        self.wake_by(self.bandwidth.deadline(self.config.outgoing_bandwidth));
+        self.wake_by(self.bandwidth.deadline());
     }
 
     /// Makes sure that `handle_timeout` is called by `deadline`.

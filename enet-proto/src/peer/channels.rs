@@ -12,13 +12,15 @@ const NEAR: usize = 2;
 
 /// Up to 255 channels, of which all but the first two take memory only once they have carried a packet.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Channels {
+    count: usize,
     near: [Channel; NEAR],
     far: Option<Box<Far>>,
-    count: usize,
 }
 
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Channel {
     pub(crate) input: ChannelIn,
     pub(crate) output: ChannelOut,

@@ -66,11 +66,16 @@ pub(crate) fn mtu_for(wanted: u32, own: u16) -> u16 {
 }
 
 /// One connection.
+///
+/// A server with many connections finds each of them outside of the cache, so the order of the fields is that in which a
+/// datagram needs them, and what is rarely needed comes last.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Peer {
+    // Whether a datagram is from the remote, and what the header of one to it says.
     pub(crate) key: PeerKey,
-    pub(crate) state: State,
     pub(crate) address: SocketAddr,
+    pub(crate) state: State,
     /// The number by which the remote addresses us.
     pub(crate) wire_id: u16,
     /// The number by which we address the remote.
@@ -80,43 +85,46 @@ pub(crate) struct Peer {
     /// Session of datagrams from us.
     pub(crate) outgoing_session: u8,
     pub(crate) connect_id: ConnectId,
-    /// The number that came with CONNECT.
-    pub(crate) data: u32,
     pub(crate) layout: Layout,
-    pub(crate) window_bytes: u32,
-    /// What the remote can receive and send, in bytes a second.
-    pub(crate) incoming_bandwidth: u32,
-    pub(crate) outgoing_bandwidth: u32,
-    /// What we last told the remote of our limits: incoming, outgoing.
-    pub(crate) told: (u32, u32),
-    pub(crate) channels: Channels,
-    pub(crate) out: Outgoing,
-    pub(crate) held: Held,
-    /// Refusals for a full receive budget since something was delivered.
-    refusals: u32,
-    /// There once an unsequenced packet has come.
-    window: Option<Box<UnsequencedWindow>>,
-    pub(crate) round_trip: RoundTrip,
-    pub(crate) throttle: Throttle,
-    pub(crate) loss: Loss,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) ping_interval_micros: u64,
-    pub(crate) retransmission: Retransmission,
-    /// When the last acknowledgement came.
-    last_acknowledged: Option<Instant>,
-    /// When the oldest of the commands was sent that have expired since the last acknowledgement.
-    earliest_timeout: Option<Instant>,
-    /// What acknowledgements say about the order of arrival.
-    overtaking: Overtaking,
-    /// When the oldest flying command expires; exact while something flies.
-    pub(crate) retransmit_at: Instant,
-    /// The deadline in the host's queue.
-    pub(crate) armed: Option<Instant>,
     /// Whether it is in the host's queue of peers that have something to send.
     pub(crate) is_ready: bool,
+    // What a packet passes, in either direction.
+    pub(crate) channels: Channels,
+    /// Refusals for a full receive budget since something was delivered.
+    refusals: u32,
+    /// What the remote can receive and send, in bytes a second.
+    pub(crate) incoming_bandwidth: u32,
+    pub(crate) out: Outgoing,
+    pub(crate) traffic: Traffic,
     /// Command bytes since the last bandwidth interval.
     pub(crate) data_sent: u64,
-    pub(crate) traffic: Traffic,
+    pub(crate) throttle: Throttle,
+    // What an acknowledgement changes, and what it takes to know when to send again.
+    /// The deadline in the host's queue.
+    pub(crate) armed: Option<Instant>,
+    /// When the last acknowledgement came.
+    last_acknowledged: Option<Instant>,
+    pub(crate) ping_interval_micros: u64,
+    pub(crate) loss: Loss,
+    /// When the oldest flying command expires; exact while something flies.
+    pub(crate) retransmit_at: Instant,
+    pub(crate) round_trip: RoundTrip,
+    pub(crate) retransmission: Retransmission,
+    /// What acknowledgements say about the order of arrival.
+    overtaking: Overtaking,
+    /// When the oldest of the commands was sent that have expired since the last acknowledgement.
+    earliest_timeout: Option<Instant>,
+    pub(crate) window_bytes: u32,
+    pub(crate) outgoing_bandwidth: u32,
+    // What only matters when something is out of order, or at the beginning and the end.
+    pub(crate) held: Held,
+    /// There once an unsequenced packet has come.
+    window: Option<Box<UnsequencedWindow>>,
+    pub(crate) timeouts: Timeouts,
+    /// What we last told the remote of our limits: incoming, outgoing.
+    pub(crate) told: (u32, u32),
+    /// The number that came with CONNECT.
+    pub(crate) data: u32,
 }
 
 /// Datagrams and bytes of a connection, both ways.

@@ -320,31 +320,44 @@ impl Peer {
         sent_time: u16,
         clock: &Clock,
     ) -> Step {
-        let (flight, bytes, sample) = if channel == CONNECTION_CHANNEL {
-            match self.out.control.acknowledge(sequence, sent_time, clock) {
-                Some((Control::Disconnect { .. }, ..)) if self.state == State::Disconnecting => {
-                    return Step::Ended(Ended::because(DisconnectReason::Local));
-                }
-                Some((_, flight, sample)) => (flight, 0, sample),
-                None => return Step::Ignored(DropReason::UnknownAck),
-            }
-        } else {
-            let output = self.channels.output(channel);
-            match output.and_then(|output| output.in_flight.acknowledge(sequence, sent_time, clock))
-            {
-                Some((piece, flight, sample)) => {
-                    self.out.finish_piece(&piece);
-                    (flight, piece.bytes().len(), sample)
-                }
-                None => return Step::Ignored(DropReason::UnknownAck),
-            }
+        if channel == CONNECTION_CHANNEL {
+            return self.on_control_acknowledged(sequence, sent_time, clock);
+        }
+        let Some(output) = self.channels.output(channel) else {
+            return Step::Ignored(DropReason::UnknownAck);
+        };
+        let Some((piece, flight, micros)) =
+            output.in_flight.find_echoed(sequence, sent_time, clock)
+        else {
+            return Step::Ignored(DropReason::UnknownAck);
         };
         if flight.state == SlotState::Flying {
             self.out.flying -= 1;
-            self.out.flying_bytes -= bytes;
+            self.out.flying_bytes -= piece.bytes().len();
         }
-        self.overtaking.acknowledged(&flight, clock.now(), sample);
-        self.measured(clock.now(), sample);
+        self.overtaking.acknowledged(flight, clock.now(), micros);
+        self.out.finish_piece(piece);
+        output.in_flight.remove(sequence);
+        self.measured(clock.now(), micros);
+        self.disconnect_if_drained();
+        Step::Done
+    }
+
+    fn on_control_acknowledged(&mut self, sequence: u16, sent_time: u16, clock: &Clock) -> Step {
+        let control = &mut self.out.control;
+        let Some((command, flight, micros)) = control.find_echoed(sequence, sent_time, clock)
+        else {
+            return Step::Ignored(DropReason::UnknownAck);
+        };
+        if matches!(command, Control::Disconnect { .. }) && self.state == State::Disconnecting {
+            return Step::Ended(Ended::because(DisconnectReason::Local));
+        }
+        if flight.state == SlotState::Flying {
+            self.out.flying -= 1;
+        }
+        self.overtaking.acknowledged(flight, clock.now(), micros);
+        control.remove(sequence);
+        self.measured(clock.now(), micros);
         self.disconnect_if_drained();
         Step::Done
     }
@@ -364,10 +377,9 @@ impl Peer {
         if !fits {
             return Step::Ended(Ended::because(DisconnectReason::HandshakeFailed));
         }
-        if let Some((_, flight)) = self.out.control.remove(CONNECT_SEQUENCE)
-            && flight.state == SlotState::Flying
-        {
-            self.out.flying -= 1;
+        if let Some((_, flight)) = self.out.control.find(CONNECT_SEQUENCE) {
+            self.out.flying -= usize::from(flight.state == SlotState::Flying);
+            self.out.control.remove(CONNECT_SEQUENCE);
         }
         self.state = state;
         self.channels.limit(channel_count);

@@ -120,34 +120,29 @@ impl<T> InFlight<T> {
         Some((slot.item.as_mut()?, &mut slot.flight))
     }
 
-    /// Takes the command `sequence` out if `sent_time` is the time of one of its attempts.
+    /// The command `sequence`, unless it is acknowledged already, if `sent_time` is the time of one of its attempts, and
+    /// how many microseconds ago that was. [`InFlight::remove`] follows.
     #[inline]
-    pub(crate) fn acknowledge(
+    pub(crate) fn find_echoed(
         &mut self,
         sequence: u16,
         sent_time: u16,
         clock: &Clock,
-    ) -> Option<(T, Flight, u64)> {
-        let slot = self
-            .slots
-            .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
-        let sample = slot.flight.sample(sent_time, clock)?;
-        let item = slot.item.take()?;
-        let flight = slot.flight;
-        self.pass_acknowledged();
-        Some((item, flight, sample))
+    ) -> Option<(&T, &Flight, u64)> {
+        let (item, flight) = self.find(sequence)?;
+        let micros = flight.sample(sent_time, clock)?;
+        Some((item, flight, micros))
     }
 
-    /// Takes the command `sequence` out.
+    /// Forgets the command `sequence`.
     #[inline]
-    pub(crate) fn remove(&mut self, sequence: u16) -> Option<(T, Flight)> {
-        let slot = self
-            .slots
-            .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
-        let item = slot.item.take()?;
-        let flight = slot.flight;
-        self.pass_acknowledged();
-        Some((item, flight))
+    pub(crate) fn remove(&mut self, sequence: u16) {
+        let place = usize::from(sequence.wrapping_sub(self.base));
+        if let Some(slot) = self.slots.get_mut(place) {
+            // Dropped where it lies: to move it costs more than all else here.
+            slot.item = None;
+            self.pass_acknowledged();
+        }
     }
 
     /// Moves on to the oldest command that is not acknowledged.
@@ -177,14 +172,16 @@ mod tests {
         let mut list = InFlight::new(65_535);
         list.push('a', flight(10));
         list.push('b', flight(20));
-        assert!(list.acknowledge(0, 10, &clock).is_none());
-        assert!(list.acknowledge(1, 20, &clock).is_none(), "never sent");
-        assert!(list.acknowledge(65_534, 10, &clock).is_none(), "long gone");
-        let (item, _, sample) = list.acknowledge(0, 20, &clock).unwrap();
-        assert_eq!((item, sample), ('b', 30_000));
-        assert!(list.acknowledge(0, 20, &clock).is_none(), "twice");
+        assert!(list.find_echoed(0, 10, &clock).is_none());
+        assert!(list.find_echoed(1, 20, &clock).is_none(), "never sent");
+        assert!(list.find_echoed(65_534, 10, &clock).is_none(), "long gone");
+        let (item, _, micros) = list.find_echoed(0, 20, &clock).unwrap();
+        assert_eq!((*item, micros), ('b', 30_000));
+        list.remove(0);
+        assert!(list.find_echoed(0, 20, &clock).is_none(), "twice");
         assert_eq!(list.base(), 65_535);
-        assert!(list.acknowledge(65_535, 10, &clock).is_some());
+        assert!(list.find_echoed(65_535, 10, &clock).is_some());
+        list.remove(65_535);
         assert_eq!(list.base(), 1);
         assert!(list.find(1).is_none());
     }

@@ -230,13 +230,20 @@ pub(crate) struct Acknowledgements {
     pub(crate) sent_time: u16,
 }
 
-/// Everything on its way to one peer.
+/// Everything on its way to one peer. What every packet passes comes first, as in [`Peer`](crate::peer::Peer).
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Outgoing {
     order: u64,
-    pub(crate) reliable: VecDeque<QueuedReliable>,
     pub(crate) other: VecDeque<(u64, Other)>,
+    pub(crate) queued_packets: usize,
+    pub(crate) queued_bytes: usize,
+    pub(crate) reliable: VecDeque<QueuedReliable>,
     pub(crate) acknowledgements: VecDeque<Acknowledgements>,
+    /// Commands that are flying.
+    pub(crate) flying: usize,
+    /// Bytes of reliable packets that are flying.
+    pub(crate) flying_bytes: usize,
     /// Commands to send again: channel and sequence number.
     pub(crate) lost: VecDeque<(u8, u16)>,
     /// Commands sent once, oldest first; acknowledged ones leave when they come to the front.
@@ -248,12 +255,6 @@ pub(crate) struct Outgoing {
     pub(crate) control: InFlight<Control>,
     control_sequence: u16,
     group: u16,
-    /// Commands that are flying.
-    pub(crate) flying: usize,
-    /// Bytes of reliable packets that are flying.
-    pub(crate) flying_bytes: usize,
-    pub(crate) queued_packets: usize,
-    pub(crate) queued_bytes: usize,
 }
 
 impl Outgoing {

@@ -218,7 +218,8 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     /// [`NoSpace`] if the buffer ends; part of the command may have been written.
-    #[inline]
+    // A caller that knows the kind is left with the code for that kind.
+    #[inline(always)]
     pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
         let mut flags = self.body.number();
         if self.acknowledge {
@@ -234,6 +235,7 @@ impl<'a> Command<'a> {
 
     /// How many bytes [`Command::encode`] writes.
     #[must_use]
+    #[inline(always)]
     pub const fn encoded_len(&self) -> usize {
         self.body
             .fixed_len()
@@ -244,7 +246,7 @@ impl<'a> Command<'a> {
 impl<'a> Body<'a> {
     /// The command number of the wire, 1 to 12.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub const fn number(&self) -> u8 {
         match self {
             Self::Acknowledge { .. } => 1,
@@ -264,6 +266,7 @@ impl<'a> Body<'a> {
 
     /// The data that it carries; empty if it is not a send command.
     #[must_use]
+    #[inline(always)]
     pub const fn payload(&self) -> &'a [u8] {
         match self {
             Self::SendReliable { payload }
@@ -278,6 +281,7 @@ impl<'a> Body<'a> {
 
     /// Length of the command without its payload, in bytes.
     #[must_use]
+    #[inline(always)]
     pub const fn fixed_len(&self) -> usize {
         match self {
             Self::Ping => 4,
@@ -348,7 +352,7 @@ impl<'a> Body<'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), NoSpace> {
         match self {
             Self::Acknowledge {
