@@ -80,6 +80,7 @@ pub mod crypto;
 mod demux;
 mod framer;
 mod message;
+pub mod nat;
 pub mod server;
 mod transaction;
 
