@@ -65,11 +65,16 @@ impl Peer {
         let now = clock.now();
         let (timeouts, last) = (self.timeouts, self.last_acknowledged);
         let earliest = self.earliest_timeout;
+        let current = self.retransmission_timeout(config);
         let Some((flight, bytes)) = self.flight(channel, sequence) else {
             return Ok(true);
         };
         if flight.state == SlotState::Lost {
             return Ok(true);
+        }
+        // A queue that has grown since then delays it too: if it were lost, later ones would tell.
+        if config.early_retransmission && flight.attempts == 1 {
+            flight.timeout = flight.timeout.max(current);
         }
         if flight.deadline() > now {
             return Ok(false);
