@@ -17,9 +17,6 @@ pub struct Options {
 }
 
 /// Credentials, abilities and candidates of one side, for signalling.
-///
-/// [`Description::to_bytes`] is a compact form of our own; [`Description::to_lines`] gives SDP attributes; the feature
-/// `sdp` has whole offers and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
