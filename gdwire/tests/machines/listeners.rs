@@ -68,12 +68,12 @@ impl Hall {
             events: Vec::new(),
         };
         self.clients.insert(address(number), guest);
-        self.from_client(address(number));
+        self.hear_client(address(number));
         address(number)
     }
 
     /// Takes what a client has, and gives its datagrams to the server.
-    fn from_client(&mut self, at: SocketAddr) {
+    fn hear_client(&mut self, at: SocketAddr) {
         let Some(guest) = self.clients.get_mut(&at) else {
             return;
         };
@@ -114,7 +114,7 @@ impl Hall {
                 return;
             }
             for at in touched {
-                self.from_client(at);
+                self.hear_client(at);
             }
         }
     }
@@ -128,7 +128,7 @@ impl Hall {
             for at in all {
                 let guest = self.clients.get_mut(&at).unwrap();
                 guest.client.handle_timeout(self.now);
-                self.from_client(at);
+                self.hear_client(at);
             }
             self.settle();
         }
@@ -179,7 +179,7 @@ fn clients_of_several_listeners_are_peers_of_one_game() {
         .client
         .rpc(far, guest.main, "say", &[Value::Int(4)])
         .unwrap();
-    hall.from_client(all[0]);
+    hall.hear_client(all[0]);
     hall.settle();
     for (at, calls) in [(all[1], 1), (all[2], 1), (all[3], 1), (all[4], 2)] {
         let heard = hall.client(at).events.iter();
@@ -201,7 +201,7 @@ fn clients_of_several_listeners_are_peers_of_one_game() {
 
     // Who leaves one listener has left for those of the others.
     hall.client(all[1]).client.close();
-    hall.from_client(all[1]);
+    hall.hear_client(all[1]);
     hall.settle();
     assert_eq!(ids(hall.client(all[5]).client.peers()), [1, 10, 12, 13, 14]);
     hall.server.close();
