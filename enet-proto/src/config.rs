@@ -34,8 +34,14 @@ pub struct Config {
     pub clock_base: Option<Duration>,
     /// When BANDWIDTH_LIMIT is sent to a connected peer.
     pub bandwidth_reports: BandwidthReports,
-    /// Smallest and largest time before a reliable command is sent again.
+    /// Smallest and largest time before a reliable command is sent again that nothing is heard of; above 71 minutes counts
+    /// as that.
     pub retransmission: core::ops::RangeInclusive<Duration>,
+    /// Whether a reliable command is sent again as soon as later ones are acknowledged and it is not (RFC 8985), and not
+    /// only when its time is up. A remote sees earlier copies and nothing else.
+    pub early_retransmission: bool,
+    /// Unit of round-trip times.
+    pub precision: Precision,
     /// When a connection counts as dead.
     pub timeouts: Timeouts,
     /// How long a link is silent before it is pinged.
@@ -63,6 +69,26 @@ pub enum PeerIds {
     Random,
     /// The first free number, with session ids that count up, as C ENet does.
     Slots,
+}
+
+/// Unit of round-trip times, of the waits that follow from them, and of the packet throttle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precision {
+    /// Exact.
+    Microseconds,
+    /// Whole milliseconds with C ENet's rounding: means freeze some 7 ms and deviations 3 ms beside the truth.
+    Milliseconds,
+}
+
+impl Precision {
+    /// How many units a millisecond has.
+    pub(crate) const fn milli(self) -> u32 {
+        match self {
+            Self::Microseconds => 1000,
+            Self::Milliseconds => 1,
+        }
+    }
 }
 
 /// When BANDWIDTH_LIMIT is sent to a connected peer.
@@ -208,7 +234,9 @@ impl Config {
             peer_ids: PeerIds::Random,
             clock_base: None,
             bandwidth_reports: BandwidthReports::OnChange,
-            retransmission: Duration::from_millis(20)..=Duration::from_secs(8),
+            retransmission: Duration::from_millis(10)..=Duration::from_secs(8),
+            early_retransmission: true,
+            precision: Precision::Microseconds,
             timeouts: Timeouts {
                 limit: 32,
                 minimum: Duration::from_secs(5),
@@ -227,6 +255,8 @@ impl Config {
             clock_base: Some(Duration::ZERO),
             bandwidth_reports: BandwidthReports::AfterEachChange,
             retransmission: Duration::from_millis(1)..=Duration::from_secs(3600),
+            early_retransmission: false,
+            precision: Precision::Milliseconds,
             limits: Limits::reference(),
             ..Self::new(seed)
         }

@@ -48,7 +48,8 @@
 //! Nothing that a remote could rely on. [`Config::new`] is safer than C: a remote gets a place in the peer table only
 //! when it has proven its address; numbers, sessions and the time base are random, so a blind attacker must guess some
 //! 30 bits to connect; memory follows what was received and is bounded by [`Limits`]; acknowledgements count only if
-//! they echo a time at which the command was sent. Received packets are delivered before the end of a connection is
+//! they echo a time at which the command was sent. A lost command is sent again as soon as later ones are acknowledged,
+//! which a remote cannot tell from an early timer. Received packets are delivered before the end of a connection is
 //! told; a repeated DISCONNECT is acknowledged again; unsequenced packets may come late across a border of 1024.
 //! Nothing scans peers or queues: idle hosts cost nothing, an acknowledgement costs O(1), a timer O(log n), and a
 //! channel costs memory from its first packet on. [`Config::reference`] gives C's own numbers.
@@ -79,7 +80,9 @@ mod send;
 mod stats;
 pub mod wire;
 
-pub use config::{Admission, BandwidthReports, Config, ConfigError, Limits, PeerIds, Timeouts};
+pub use config::{
+    Admission, BandwidthReports, Config, ConfigError, Limits, PeerIds, Precision, Timeouts,
+};
 pub use error::{ConnectError, RequestGone, SendError};
 pub use event::{DisconnectReason, Event, PacketFlags};
 pub use host::{Host, PeerView};

@@ -10,6 +10,7 @@ extern crate alloc;
 mod enet;
 mod replication;
 mod runtime;
+mod stun;
 
 use alloc::format;
 use runtime::{exit, print, used_bytes};
@@ -27,6 +28,10 @@ extern "C" fn run() -> ! {
     scenario(
         "replication-proto: a call reaches the other session",
         replication::call,
+    );
+    scenario(
+        "stun-proto: a request and its answer are authentic",
+        stun::binding,
     );
     exit(0)
 }

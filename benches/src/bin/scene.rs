@@ -3,6 +3,8 @@
 //! ```text
 //! scene                                  ours alone
 //! scene engine GODOT PROJECT             ours and the engine, with sockets too
+//! scene process ROOMS UNITS CLIENTS [GODOT PROJECT]
+//!                                        one process with sockets: ours, or the engine with one room
 //! scene quick                            each part once, without figures
 //! scene profile session|machine UNITS CLIENTS FRAMES
 //! scene serve ROOMS UNITS shown|hidden SECONDS
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         [] => ours().map(|_| ()),
         ["quick"] => quick(),
         ["engine", godot, project] => compare(godot, project),
+        ["process", rooms, units, clients, engine @ ..] => process(rooms, units, clients, engine),
         ["profile", what, counts @ ..] => profile(what, counts),
         ["serve", rooms, units, sight, seconds] => serve_for(rooms, units, sight, seconds),
         _ => Err(io::Error::other("see the head of benches/src/bin/scene.rs")),
@@ -242,6 +245,39 @@ fn engine_process(godot: &str, project: &str, units: usize, sight: Sight) -> Pro
         command.arg("--hidden");
     }
     Process::start(command, 1)
+}
+
+/// One process with sockets, with the units shown and hidden.
+fn process(rooms: &str, units: &str, clients: &str, engine: &[&str]) -> io::Result<()> {
+    let (rooms, units, clients) = (number(rooms)?, number(units)?, number(clients)?);
+    load("before");
+    let mut usages = Vec::new();
+    for (sight, spawns) in [(Sight::Hidden, 0), (Sight::Shown, units)] {
+        let mut process = match engine {
+            [godot, project] => engine_process(godot, project, units, sight),
+            _ => our_process(rooms, units, sight)?,
+        };
+        usages.push(process.measure(clients, spawns, FRAMES)?);
+    }
+    for (name, usage) in ["hidden", "shown"].iter().zip(&usages) {
+        let each = usage.frames as f64 * (rooms * units * clients) as f64;
+        println!(
+            "{name:>6}: {:.0} µs per frame, {:.0} % outside of the system, {:.1} frames a second, got {:.1} %, {:.1} MiB",
+            usage.frame_micros(),
+            100.0 * usage.user_share,
+            usage.frames as f64 / usage.wall.as_secs_f64(),
+            100.0 * usage.states as f64 / each,
+            mib(usage),
+        );
+    }
+    let net = usages[1].frame_micros() - usages[0].frame_micros();
+    let each = (rooms * units * clients) as f64;
+    println!(
+        "net: {net:.0} µs per frame, {:.1} ns per unit, client and frame",
+        net * 1000.0 / each
+    );
+    load("after");
+    Ok(())
 }
 
 /// Both sides as processes with sockets and the same clients.

@@ -30,6 +30,9 @@ use routes::{Route, Routes};
 use table::PeerTable;
 use tombstones::{Tombstone, Tombstones};
 
+/// Datagrams that a peer sends before it is the next one's turn: in a row, so that a driver can send them by one call.
+const TURN_DATAGRAMS: u8 = 16;
+
 /// An ENet host: any number of connections over one datagram socket that the caller owns.
 ///
 /// # The doors
@@ -56,6 +59,8 @@ pub struct Host {
     replies: Replies,
     /// Slots of peers that may have something to send.
     ready: VecDeque<u16>,
+    /// Datagrams that the peer at the head of `ready` has sent in its turn.
+    turn_datagrams: u8,
     deadlines: DeadlineQueue,
     /// When `handle_timeout` is due; may be early, never late.
     wake: Option<Instant>,
@@ -90,10 +95,11 @@ impl Host {
             tombstones: Tombstones::default(),
             replies: Replies::default(),
             ready: VecDeque::new(),
+            turn_datagrams: 0,
             deadlines: DeadlineQueue::default(),
             wake: None,
             bandwidth: Bandwidth::default(),
-            events: EventQueue::default(),
+            events: EventQueue::new(&config.limits),
             stats: Stats::default(),
             config,
         })
@@ -182,7 +188,6 @@ impl Host {
                 if let Some(peer) = self.peers.at_mut(slot) {
                     peer.traffic.datagrams_received += 1;
                     peer.traffic.bytes_received += bytes;
-                    peer.data_received += bytes;
                 }
                 Ok(self.receive(slot, &mut reader, header.sent_time))
             }
@@ -327,6 +332,7 @@ impl Host {
             events: &mut self.events,
         };
         let received = peer.receive(reader, sent_time, &mut around);
+        let has_output = peer.out.has_output();
         let is_open = peer.state.is_open();
         let is_limited = is_open && peer.incoming_bandwidth != 0;
         if was_open != is_open {
@@ -346,7 +352,9 @@ impl Host {
         }
         match received.ended {
             Some(ended) => self.end_with_reply(slot, ended, sent_time),
-            None => self.mark_ready(slot),
+            None if has_output => self.mark_ready(slot),
+            // An acknowledgement may have left a command at the head that expires earlier.
+            None => self.arm(slot),
         }
         received
     }
@@ -424,7 +432,8 @@ impl Host {
 
     /// Writes the next datagram into `buffer`. Call it until it gives nothing.
     ///
-    /// Peers take turns, so that a long queue of one does not hold up the others.
+    /// Peers take turns of at most 16 datagrams in a row: a driver can send those by one system call, and a long queue of
+    /// one peer does not hold up the others.
     ///
     /// # Panics
     /// If `buffer` is shorter than [`Host::BUFFER`].
@@ -438,14 +447,20 @@ impl Host {
         }
         while let Some(slot) = self.ready.pop_front() {
             let Some(peer) = self.peers.at_mut(slot) else {
+                self.turn_datagrams = 0;
                 continue;
             };
             peer.is_ready = false;
-            let packed = peer.write_datagram(buffer, &self.config, &self.clock, &mut self.stats);
+            let packed = peer.write_datagram(buffer, &self.clock, &mut self.stats);
             let more = packed.as_ref().is_some_and(|packed| packed.more);
-            if peer.disconnect_if_drained() || more {
-                peer.is_ready = true;
-                self.ready.push_back(slot);
+            let stays = peer.disconnect_if_drained() || more;
+            peer.is_ready |= stays;
+            let goes_on = stays && packed.is_some();
+            self.turn_datagrams = u8::from(goes_on) * (self.turn_datagrams + 1) % TURN_DATAGRAMS;
+            match (stays, self.turn_datagrams) {
+                (false, _) => {}
+                (true, 0) => self.ready.push_back(slot),
+                (true, _) => self.ready.push_front(slot),
             }
             let Some(packed) = packed else {
                 self.arm(slot);

@@ -43,6 +43,7 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         if self.part_bytes == 0 {
             return &self.payload;
@@ -52,7 +53,14 @@ impl Piece {
         &self.payload[from..self.payload.len().min(from + part)]
     }
 
+    /// The packet if it is in one piece.
+    #[inline]
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        (self.part_bytes == 0).then_some(&self.payload)
+    }
+
     /// Whether it is the last piece of its packet.
+    #[inline]
     pub(crate) fn is_last(&self) -> bool {
         self.part_bytes == 0
             || (self.number as usize + 1) * self.part_bytes as usize >= self.payload.len()
@@ -235,6 +243,8 @@ pub(crate) struct Outgoing {
     pub(crate) sent_once: VecDeque<(u8, u16)>,
     /// Commands sent again, by deadline; acknowledged ones leave when they come to the top.
     pub(crate) sent_again: BinaryHeap<Reverse<(Instant, u8, u16)>>,
+    /// The same, by the time of the last attempt, oldest first; what is finished with leaves when it comes to the front.
+    pub(crate) resent: VecDeque<(Instant, u8, u16)>,
     pub(crate) control: InFlight<Control>,
     control_sequence: u16,
     group: u16,
@@ -257,6 +267,7 @@ impl Outgoing {
             lost: VecDeque::new(),
             sent_once: VecDeque::new(),
             sent_again: BinaryHeap::new(),
+            resent: VecDeque::new(),
             control: InFlight::new(control_sequence.wrapping_add(1)),
             control_sequence,
             group: 0,
@@ -278,6 +289,15 @@ impl Outgoing {
             && self.other.is_empty()
             && self.lost.is_empty()
             && self.flying == 0
+    }
+
+    /// Whether anything waits that may leave now.
+    #[inline]
+    pub(crate) fn has_output(&self) -> bool {
+        !(self.acknowledgements.is_empty()
+            && self.reliable.is_empty()
+            && self.other.is_empty()
+            && self.lost.is_empty())
     }
 
     fn next_order(&mut self) -> u64 {
@@ -455,6 +475,15 @@ impl Outgoing {
             Other::Control(sequence, control) => Some((sequence, control)),
             _ => None,
         }
+    }
+
+    /// Takes the front of the other queue out, which is an unreliable packet of so many bytes.
+    #[inline]
+    pub(crate) fn pop_unreliable(&mut self, bytes: usize) {
+        self.other.pop_front();
+        release(&mut self.other);
+        self.queued_packets -= 1;
+        self.queued_bytes -= bytes;
     }
 
     /// Takes the front of the other queue out.

@@ -1,0 +1,41 @@
+//! The scenario of `stun-proto`.
+
+use core::net::{Ipv4Addr, SocketAddr};
+use stun_proto::attribute::{Username, XorMappedAddress};
+use stun_proto::{Class, Key, Message, MessageWriter, Method, TransactionId};
+
+/// A request with a short-term credential and its answer.
+pub(crate) fn binding() -> Result<(), &'static str> {
+    let key = Key::short_term("VOkJxbRl1RmTxUk/WvJxBt");
+    let name = Username::new("evtj:h6vY").map_err(|_| "the name is short")?;
+    let id = TransactionId::new([7; 12]);
+    let mut buffer = [0; 200];
+    let bytes = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, id)
+        .attribute(&name)
+        .integrity(&key)
+        .integrity_sha256(&key)
+        .fingerprint()
+        .finish()
+        .map_err(|_| "the request does not fit")?;
+    let request = Message::parse(bytes).map_err(|_| "the request was refused")?;
+    let integrity = request
+        .verify(&key)
+        .map_err(|_| "the request is not authentic")?;
+
+    let from = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 32853));
+    let mut buffer = [0; 200];
+    let bytes = MessageWriter::response(&mut buffer, Class::Success, &request)
+        .attribute(&XorMappedAddress(from))
+        .integrity_as(integrity, &key)
+        .fingerprint()
+        .finish()
+        .map_err(|_| "the answer does not fit")?;
+    let response = Message::parse(bytes).map_err(|_| "the answer was refused")?;
+    response
+        .verify(&key)
+        .map_err(|_| "the answer is not authentic")?;
+    match response.get::<XorMappedAddress>() {
+        Ok(Some(XorMappedAddress(address))) if address == from => Ok(()),
+        _ => Err("the answer has another address"),
+    }
+}
