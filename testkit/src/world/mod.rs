@@ -38,10 +38,12 @@
 //!                 self.outbox.push((b, a.to_string().into_bytes()));
 //!             }
 //!         } else if let Some(other) = core::str::from_utf8(data).ok().and_then(|text| text.parse().ok()) {
-//!             // The first one opens the own box and may be lost at the other.
+//!             // It opens the own box, and is lost at the other if that is not open yet.
 //!             self.outbox.push((other, b"punch".to_vec()));
-//!             self.outbox.push((other, b"punch again".to_vec()));
 //!         } else {
+//!             if self.heard.is_empty() {
+//!                 self.outbox.push((from, b"heard you".to_vec()));
+//!             }
 //!             self.heard.push((from, data.to_vec()));
 //!         }
 //!         Handled::Consumed

@@ -127,8 +127,8 @@ pub enum Refusal {
 ///
 /// ```
 /// use testkit::world::{Nat, PortPolicy};
-/// let mobile = Nat { ports: PortPolicy::Random, ..Nat::SYMMETRIC };
-/// assert_ne!(mobile, Nat::SYMMETRIC);
+/// let company = Nat { ports: PortPolicy::Sequential, ..Nat::SYMMETRIC };
+/// assert_ne!(company, Nat::SYMMETRIC);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
