@@ -3,7 +3,7 @@
 //! A [`World`] is a tree of zones. A zone is a set of addresses that reach each other directly: the public internet
 //! ([`World::INTERNET`]), a home, a carrier's network. A box ([`Gateway`]) stands between an inner zone and an outer one
 //! and is a NAT, a firewall or a NAT64; boxes behind boxes make double and carrier-grade NATs. Hosts have interfaces in zones
-//! and run a [`Machine`]. Each interface and each box has a [`Link`] in both directions.
+//! and run a [`Machine`]. Each interface and each box has a [`Link`](crate::Link) in both directions.
 //!
 //! Everything follows from the seed and from names: each host, box and interface has dice of its own, derived from its name,
 //! and what is due at the same microsecond is done in the order of names. So two runs of one seed give the same [`Log`]
