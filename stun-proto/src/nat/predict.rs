@@ -261,9 +261,9 @@ mod tests {
                 let path = both(&side(1, ma, fa), &side(2, mb, fb));
                 let expected = if fa == Endpoint || fb == Endpoint {
                     Path::Direct
-                } else if ma == Endpoint && mb == Endpoint {
-                    Path::Punch
-                } else if (ma == Endpoint && fa == Address) || (mb == Endpoint && fb == Address) {
+                } else if (ma == Endpoint && (mb == Endpoint || fa == Address))
+                    || (mb == Endpoint && fb == Address)
+                {
                     Path::Punch
                 } else {
                     Path::Relay

@@ -120,6 +120,8 @@ impl Probe {
     }
 
     /// Writes the request, the same bytes each time.
+    ///
+    /// Without FINGERPRINT: the sockets are discovery's own, and a box that rewrites payloads would break it unseen.
     pub(super) fn write(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
         let limit = buffer.len();
         let wants_change = self.change != ChangeRequest::default();
@@ -130,8 +132,7 @@ impl Probe {
             .limit(limit)
             .attribute_if(change)
             .attribute_if(port.as_ref())
-            .attribute_if(padding.as_ref())
-            .fingerprint();
+            .attribute_if(padding.as_ref());
         Ok(request.finish()?.len())
     }
 }

@@ -387,7 +387,6 @@ impl Wishes {
         let change = request.get::<ChangeRequest>().map_err(|_| BadRequest)?;
         let port = request.get::<ResponsePort>().map_err(|_| BadRequest)?;
         let padding = request.has::<Padding<'_>>();
-        // req: N-3
         if padding && port.is_some() {
             return Err(BadRequest);
         }
