@@ -301,6 +301,7 @@ impl Outgoing {
             && self.lost.is_empty())
     }
 
+    #[inline]
     fn next_order(&mut self) -> u64 {
         self.order += 1;
         self.order
@@ -371,6 +372,7 @@ impl Outgoing {
         Ok(())
     }
 
+    #[inline]
     fn check(&self, bytes: usize, part_bytes: u16, limits: &Limits) -> Result<(), SendError> {
         let most_bytes = limits
             .packet_bytes
