@@ -2,8 +2,7 @@
 //!
 //! A scenario is written once, over the trait [`End`], so both sides get the same calls and the same
 //! batches. The network is in memory and costs both the same: one copy of each datagram into a buffer
-//! of the network, and one into the receiver. C ENet's socket layer gathers the parts of a datagram
-//! there; our host writes straight into the buffer that it is lent.
+//! of the network, as a send call makes, and one into the receiver.
 
 pub mod allocation;
 mod c_enet;
@@ -38,6 +37,15 @@ pub struct Progress {
     pub connected: usize,
 }
 
+/// How the hosts of a scenario are set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Whether datagrams carry a CRC-32.
+    pub checksum: bool,
+    /// Whether our limits on queues are raised above their defaults; C ENet has none.
+    pub deep_queues: bool,
+}
+
 /// One host, of either implementation.
 pub trait End: Sized {
     /// A connection of the host.
@@ -47,7 +55,10 @@ pub trait End: Sized {
     const NAME: &'static str;
 
     /// A host at `address` for so many peers, of which each may use `channels`.
-    fn new(address: SocketAddrV4, peers: usize, channels: usize) -> Self;
+    fn new(address: SocketAddrV4, peers: usize, channels: usize, options: Options) -> Self;
+
+    /// The connections that the host has.
+    fn peers(&self) -> Vec<Self::Peer>;
 
     /// Starts a connection.
     fn connect(&mut self, to: SocketAddrV4, channels: usize) -> Self::Peer;

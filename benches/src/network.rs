@@ -1,8 +1,7 @@
-//! The network in memory, for the side that brings none of its own.
+//! The network in memory, for the side that brings none of its own; it works as the other's does.
 
 use core::cell::RefCell;
 use core::net::SocketAddrV4;
-use core::ops::Range;
 use std::collections::VecDeque;
 
 /// A datagram on its way.
@@ -10,10 +9,8 @@ use std::collections::VecDeque;
 pub struct Datagram {
     /// The other end: where to, for one that was sent.
     pub address: SocketAddrV4,
-    /// A buffer of the network.
-    pub buffer: Vec<u8>,
-    /// Where in it the datagram lies.
-    pub range: Range<usize>,
+    /// The datagram, in a buffer of the network.
+    pub bytes: Vec<u8>,
 }
 
 /// The two queues of a socket.
@@ -27,15 +24,10 @@ thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of `length` bytes for one datagram.
-pub(crate) fn buffer(length: usize) -> Vec<u8> {
-    let spare = SPARE.with_borrow_mut(Vec::pop);
-    spare.unwrap_or_else(|| vec![0; length])
-}
-
-/// Gives a buffer of [`buffer`] back.
-pub(crate) fn recycle(buffer: Vec<u8>) {
-    SPARE.with_borrow_mut(|spare| spare.push(buffer));
+/// Gives the buffer of a datagram back.
+pub(crate) fn recycle(mut bytes: Vec<u8>) {
+    bytes.clear();
+    SPARE.with_borrow_mut(|spare| spare.push(bytes));
 }
 
 impl Socket {
@@ -43,8 +35,14 @@ impl Socket {
         self.inbox.push_back(datagram);
     }
 
-    pub(crate) fn send(&mut self, datagram: Datagram) {
-        self.outbox.push_back(datagram);
+    /// Copies `bytes` into a buffer of the network, as a system call does.
+    pub(crate) fn send(&mut self, address: SocketAddrV4, bytes: &[u8]) {
+        let mut copy = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        copy.extend_from_slice(bytes);
+        self.outbox.push_back(Datagram {
+            address,
+            bytes: copy,
+        });
     }
 
     pub(crate) fn poll(&mut self) -> Option<Datagram> {
@@ -54,10 +52,9 @@ impl Socket {
     /// Copies the next datagram into `buffer`, as a system call does; its source and length.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Option<(SocketAddrV4, usize)> {
         let datagram = self.inbox.pop_front()?;
-        let bytes = &datagram.buffer[datagram.range];
-        let length = bytes.len();
-        buffer[..length].copy_from_slice(bytes);
-        recycle(datagram.buffer);
+        let length = datagram.bytes.len();
+        buffer[..length].copy_from_slice(&datagram.bytes);
+        recycle(datagram.bytes);
         Some((datagram.address, length))
     }
 }

@@ -1,18 +1,23 @@
 //! gdwire's host as an [`End`].
 
 use crate::network::{self, Socket};
-use crate::{Datagram, Delivery, End, Progress};
+use crate::{Datagram, Delivery, End, Options, Progress};
 use bytes::Bytes;
+use core::cell::RefCell;
 use core::net::{SocketAddr, SocketAddrV4};
 use enet_proto::{Config, DropReason, Event, Host, PacketFlags, PeerKey};
 use proto_core::{Handled, Instant};
 
-/// A host of `enet-proto`, with its default limits but for what a scenario needs.
+thread_local! {
+    /// What the driver of all hosts lends them for one datagram at a time.
+    static BUFFER: RefCell<[u8; Host::BUFFER]> = const { RefCell::new([0; Host::BUFFER]) };
+}
+
+/// A host of `enet-proto`.
 #[derive(Debug)]
 pub struct Ours {
     host: Host,
     socket: Socket,
-    buffer: Vec<u8>,
     now: Instant,
 }
 
@@ -23,6 +28,34 @@ impl Ours {
             Delivery::Unreliable => PacketFlags::NONE,
         }
     }
+
+    fn receive(&mut self, buffer: &mut [u8]) {
+        while let Some((from, length)) = self.socket.receive(buffer) {
+            let data = &buffer[..length];
+            let verdict = self
+                .host
+                .handle_datagram(self.now, SocketAddr::V4(from), data);
+            // On a lossy link some commands come twice, and nothing else is dropped.
+            let expected = matches!(
+                verdict,
+                Handled::Consumed | Handled::Dropped(DropReason::Duplicate)
+            );
+            assert!(expected, "{verdict:?}");
+        }
+    }
+
+    fn transmit(&mut self, buffer: &mut [u8]) {
+        let due = self.host.poll_timeout();
+        if due.is_some_and(|deadline| deadline <= self.now) {
+            self.host.handle_timeout(self.now);
+        }
+        while let Some(transmit) = self.host.poll_transmit(self.now, buffer) {
+            let SocketAddr::V4(address) = transmit.destination else {
+                panic!("all addresses are IPv4");
+            };
+            self.socket.send(address, &buffer[transmit.bytes]);
+        }
+    }
 }
 
 impl End for Ours {
@@ -30,21 +63,26 @@ impl End for Ours {
 
     const NAME: &'static str = "gdwire";
 
-    fn new(address: SocketAddrV4, peers: usize, channels: usize) -> Self {
+    fn new(address: SocketAddrV4, peers: usize, channels: usize, options: Options) -> Self {
         let mut seed = [0; 32];
         seed[..4].copy_from_slice(&address.ip().octets());
         let mut config = Config::new(seed);
         config.max_peers = peers;
         config.channel_limit = channels;
-        // C ENet's queue has no bound, and one scenario fills it further than our default allows.
-        config.limits.send_packets = 16_384;
-        config.limits.acknowledgements = 16_384;
+        config.checksum = options.checksum;
+        if options.deep_queues {
+            config.limits.send_packets = 16_384;
+            config.limits.acknowledgements = 16_384;
+        }
         Self {
             host: Host::new(config).expect("the settings are legal"),
             socket: Socket::default(),
-            buffer: vec![0; Host::BUFFER],
             now: Instant::from_millis(1000),
         }
+    }
+
+    fn peers(&self) -> Vec<PeerKey> {
+        self.host.peers().collect()
     }
 
     fn connect(&mut self, to: SocketAddrV4, channels: usize) -> PeerKey {
@@ -69,40 +107,11 @@ impl End for Ours {
     }
 
     fn service(&mut self, now_ms: u32) -> Progress {
-        let now = Instant::from_millis(u64::from(now_ms));
-        self.now = now;
-        while let Some((from, length)) = self.socket.receive(&mut self.buffer) {
-            let data = &self.buffer[..length];
-            let verdict = self.host.handle_datagram(now, SocketAddr::V4(from), data);
-            // On a lossy link some commands come twice, and nothing else is dropped.
-            let expected = matches!(
-                verdict,
-                Handled::Consumed | Handled::Dropped(DropReason::Duplicate)
-            );
-            assert!(expected, "{verdict:?}");
-        }
-        if self
-            .host
-            .poll_timeout()
-            .is_some_and(|deadline| deadline <= now)
-        {
-            self.host.handle_timeout(now);
-        }
-        let mut buffer = network::buffer(Host::BUFFER);
-        while let Some(transmit) = self.host.poll_transmit(now, &mut buffer) {
-            let SocketAddr::V4(address) = transmit.destination else {
-                panic!("all addresses are IPv4");
-            };
-            let range = transmit.bytes;
-            let next = network::buffer(Host::BUFFER);
-            let buffer = core::mem::replace(&mut buffer, next);
-            self.socket.send(Datagram {
-                address,
-                buffer,
-                range,
-            });
-        }
-        network::recycle(buffer);
+        self.now = Instant::from_millis(u64::from(now_ms));
+        BUFFER.with_borrow_mut(|buffer| {
+            self.receive(buffer);
+            self.transmit(buffer);
+        });
         let mut progress = Progress::default();
         while let Some(event) = self.host.poll_event() {
             match event {
@@ -119,6 +128,6 @@ impl End for Ours {
     }
 
     fn recycle(datagram: Datagram) {
-        network::recycle(datagram.buffer);
+        network::recycle(datagram.bytes);
     }
 }

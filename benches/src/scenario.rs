@@ -1,15 +1,24 @@
 //! What is measured: each scenario builds its hosts once and then repeats a unit of work.
 
-use crate::{Datagram, Delivery, End};
+use crate::{Datagram, Delivery, End, Options};
 use core::net::{Ipv4Addr, SocketAddrV4};
-use std::collections::{HashMap, VecDeque};
+use core::time::Duration;
+use cpu_time::ThreadTime;
+use std::collections::VecDeque;
 use testkit::Dice;
 
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 7000);
 
+/// The address of the first client; the others follow.
+const CLIENT: u32 = 0x0a01_0000;
+
 fn client_address(index: usize) -> SocketAddrV4 {
     let index = u32::try_from(index).expect("few clients");
-    SocketAddrV4::new(Ipv4Addr::from(0x0a01_0000 + index), 7000)
+    SocketAddrV4::new(Ipv4Addr::from(CLIENT + index), 7000)
+}
+
+fn client_index(address: SocketAddrV4) -> usize {
+    (u32::from(*address.ip()) - CLIENT) as usize
 }
 
 /// `datagram` as its receiver sees it.
@@ -32,9 +41,9 @@ pub struct Pair<E: End> {
 impl<E: End> Pair<E> {
     /// Connects them.
     #[must_use]
-    pub fn connected(channels: usize) -> Self {
-        let mut client = E::new(client_address(0), 1, channels);
-        let server = E::new(SERVER, 1, channels);
+    pub fn connected(channels: usize, options: Options) -> Self {
+        let mut client = E::new(client_address(0), 1, channels, options);
+        let server = E::new(SERVER, 1, channels, options);
         let peer = client.connect(SERVER, channels);
         let mut pair = Self {
             client,
@@ -101,6 +110,7 @@ pub struct Stream<E: End> {
     pair: Pair<E>,
     dice: Dice,
     loss_permille: u32,
+    in_flight: u64,
     there: Delay,
     back: Delay,
     sent: u64,
@@ -111,18 +121,18 @@ pub struct Stream<E: End> {
 type Delay = VecDeque<(u32, Datagram)>;
 
 impl<E: End> Stream<E> {
-    /// Messages that are under way or queued at any time.
-    pub const IN_FLIGHT: u64 = 8000;
     /// How long a datagram takes, in milliseconds.
     const LATENCY_MS: u32 = 5;
 
-    /// A stream that loses so many datagrams of 1000, in both directions.
+    /// A stream of which `in_flight` messages are under way or queued at any time, and which loses so many datagrams
+    /// of 1000, in both directions.
     #[must_use]
-    pub fn new(loss_permille: u32) -> Self {
+    pub fn new(in_flight: u64, loss_permille: u32, options: Options) -> Self {
         Self {
-            pair: Pair::connected(1),
+            pair: Pair::connected(1, options),
             dice: Dice::new(1),
             loss_permille,
+            in_flight,
             there: Delay::new(),
             back: Delay::new(),
             sent: 0,
@@ -144,7 +154,7 @@ impl<E: End> Stream<E> {
 
     fn tick(&mut self, payload: &[u8]) {
         let pair = &mut self.pair;
-        while self.sent < self.received + Self::IN_FLIGHT {
+        while self.sent < self.received + self.in_flight {
             assert!(pair.client.send(pair.peer, Delivery::Reliable, payload));
             self.sent += 1;
         }
@@ -200,7 +210,8 @@ fn depart<E: End>(delay: &mut Delay, from: &mut E, dice: &mut Dice, loss: u32, n
 pub struct Crowd<E: End> {
     server: E,
     clients: Vec<E>,
-    by_address: HashMap<SocketAddrV4, usize>,
+    /// The client's name for its connection.
+    peers: Vec<E::Peer>,
     now_ms: u32,
 }
 
@@ -212,18 +223,18 @@ impl<E: End> Crowd<E> {
     /// the commands that follow a handshake are done.
     #[must_use]
     pub fn connected(count: usize, channels: usize) -> Self {
+        let options = Options::default();
         let mut crowd = Self {
-            server: E::new(SERVER, count, channels),
+            server: E::new(SERVER, count, channels, options),
             clients: Vec::new(),
-            by_address: HashMap::new(),
+            peers: Vec::new(),
             now_ms: 1000,
         };
         let mut connected = 0;
         for index in 0..count {
-            let mut client = E::new(client_address(index), 1, channels);
-            client.connect(SERVER, channels);
+            let mut client = E::new(client_address(index), 1, channels, options);
+            crowd.peers.push(client.connect(SERVER, channels));
             crowd.clients.push(client);
-            crowd.by_address.insert(client_address(index), index);
             if index % Self::WAVE == 0 {
                 for _ in 0..64 {
                     connected += crowd.exchange().1;
@@ -256,6 +267,63 @@ impl<E: End> Crowd<E> {
         }
     }
 
+    /// Every client sends the server `each` reliable messages of `payload`, one to a datagram, and gets as many back;
+    /// gives the CPU time that the server took.
+    ///
+    /// # Panics
+    /// If a message does not arrive at once.
+    pub fn converse(&mut self, payload: &[u8], each: usize) -> Duration {
+        let count = self.clients.len() * each;
+        self.now_ms += 1;
+        for _ in 0..each {
+            for (index, client) in self.clients.iter_mut().enumerate() {
+                assert!(client.send(self.peers[index], Delivery::Reliable, payload));
+                client.service(self.now_ms);
+                while let Some(datagram) = client.poll_datagram() {
+                    self.server.deliver(from(client_address(index), datagram));
+                }
+            }
+        }
+        let mut time = Duration::ZERO;
+        let start = ThreadTime::now();
+        let received = self.server.service(self.now_ms).received;
+        time += start.elapsed();
+        assert_eq!(received, count, "{} lost a message", E::NAME);
+        self.carry_to_clients();
+
+        let peers = self.server.peers();
+        let start = ThreadTime::now();
+        for _ in 0..each {
+            for &peer in &peers {
+                assert!(self.server.send(peer, Delivery::Reliable, payload));
+            }
+            self.server.service(self.now_ms);
+        }
+        time += start.elapsed();
+        let received = self.carry_to_clients();
+        assert_eq!(received, count, "{} lost a message", E::NAME);
+        self.now_ms += 1;
+        let start = ThreadTime::now();
+        self.server.service(self.now_ms);
+        time + start.elapsed()
+    }
+
+    /// Hands over what the server sent, and what the clients answer; gives how many messages that were.
+    fn carry_to_clients(&mut self) -> usize {
+        while let Some(datagram) = self.server.poll_datagram() {
+            let index = client_index(datagram.address);
+            self.clients[index].deliver(from(SERVER, datagram));
+        }
+        let mut received = 0;
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            received += client.service(self.now_ms).received;
+            while let Some(datagram) = client.poll_datagram() {
+                self.server.deliver(from(client_address(index), datagram));
+            }
+        }
+        received
+    }
+
     /// One millisecond: the server is serviced, then each client that gets a datagram, and, every
     /// 16 ms, the other clients.
     fn exchange(&mut self) -> (usize, usize) {
@@ -264,7 +332,7 @@ impl<E: End> Crowd<E> {
         let all = self.now_ms.is_multiple_of(16);
         let mut due: Vec<usize> = Vec::new();
         while let Some(datagram) = self.server.poll_datagram() {
-            let index = self.by_address[&datagram.address];
+            let index = client_index(datagram.address);
             self.clients[index].deliver(from(SERVER, datagram));
             if due.last() != Some(&index) {
                 due.push(index);

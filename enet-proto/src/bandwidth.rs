@@ -5,7 +5,7 @@ use crate::send::Control;
 use core::time::Duration;
 use proto_core::Instant;
 
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL_MICROS: u64 = 1_000_000;
 
 /// When shares are worked out anew, and whether there is anything to share.
 #[derive(Debug, Default)]
@@ -24,8 +24,8 @@ impl Bandwidth {
     #[inline]
     pub(crate) fn pass(&mut self, now: Instant, outgoing_bandwidth: u32) {
         let epoch = *self.epoch.get_or_insert(now);
-        let passed = now.saturating_since(epoch);
-        if passed >= INTERVAL && !self.is_needed(outgoing_bandwidth) {
+        if now.micros_since(epoch) >= INTERVAL_MICROS && !self.is_needed(outgoing_bandwidth) {
+            let passed = now.saturating_since(epoch);
             self.epoch = Some(epoch + Duration::from_secs(passed.as_secs()));
         }
     }
@@ -44,7 +44,8 @@ impl Bandwidth {
     /// When the next shares are due; nothing while nobody has a limit.
     pub(crate) fn deadline(&self, outgoing_bandwidth: u32) -> Option<Instant> {
         let epoch = self.epoch?;
-        self.is_needed(outgoing_bandwidth).then(|| epoch + INTERVAL)
+        self.is_needed(outgoing_bandwidth)
+            .then(|| epoch.add_micros(INTERVAL_MICROS))
     }
 
     /// Begins a new interval and gives the length of the last one.
@@ -100,7 +101,6 @@ pub(crate) fn throttle(
             peer.throttle
                 .set_limit(share(allowed, peer.data_sent).max(1));
             peer.data_sent = 0;
-            peer.data_received = 0;
             left = left.saturating_sub(allowed);
             total = total.saturating_sub(allowed);
             changed = true;
@@ -115,7 +115,6 @@ pub(crate) fn throttle(
     for peer in open {
         peer.throttle.set_limit(value);
         peer.data_sent = 0;
-        peer.data_received = 0;
     }
 }
 

@@ -1,6 +1,5 @@
 //! The caller's time as the protocol sees it: [`Clock`].
 
-use core::time::Duration;
 use proto_core::Instant;
 
 /// A clock that never goes back, and its 16-bit image on the wire.
@@ -37,10 +36,9 @@ impl Clock {
         at.as_millis().wrapping_add(self.base_ms) as u16
     }
 
-    /// How long ago a wire time of less than 65 s ago was.
-    #[inline]
-    pub(crate) fn since_wire(&self, sent_time: u16) -> Duration {
+    /// How many microseconds ago a wire time of less than 65 s ago was.
+    pub(crate) fn micros_since_wire(&self, sent_time: u16) -> u64 {
         let millis = self.wire(self.now).wrapping_sub(sent_time);
-        Duration::from_millis(millis.into())
+        u64::from(millis) * 1000
     }
 }

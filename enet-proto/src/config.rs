@@ -34,7 +34,8 @@ pub struct Config {
     pub clock_base: Option<Duration>,
     /// When BANDWIDTH_LIMIT is sent to a connected peer.
     pub bandwidth_reports: BandwidthReports,
-    /// Smallest and largest time before a reliable command is sent again that nothing is heard of.
+    /// Smallest and largest time before a reliable command is sent again that nothing is heard of; above 71 minutes counts
+    /// as that.
     pub retransmission: core::ops::RangeInclusive<Duration>,
     /// Whether a reliable command is sent again as soon as later ones are acknowledged and it is not (RFC 8985), and not
     /// only when its time is up. A remote sees earlier copies and nothing else.

@@ -12,10 +12,12 @@ extern crate alloc;
 
 mod enet;
 mod network;
+mod project;
 mod scene;
 mod variant;
 
 pub use enet::{enet_datagram, enet_reassembly, enet_script};
+pub use project::project_files;
 pub use scene::{scene_packet, scene_script};
 pub use variant::{variant, variant_compact, variant_roundtrip};
 

@@ -118,3 +118,9 @@ fn fragments_of_any_shape_never_deliver_bytes_that_nobody_sent() {
     replay("enet_reassembly", fuzz_bodies::enet_reassembly);
     scripts(64, fuzz_bodies::enet_reassembly);
 }
+
+#[test]
+fn projects_of_strangers_are_read_within_limits_or_refused_with_a_place() {
+    replay("project_files", fuzz_bodies::project_files);
+    scripts(64, fuzz_bodies::project_files);
+}

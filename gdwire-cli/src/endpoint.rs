@@ -2,8 +2,8 @@
 
 use gdwire::drive::tokio::{ClientDriver, ServerDriver};
 use gdwire::session::{
-    AuthError, CallError, NodeError, NodeKey, PeerId, PropertyError, Scene, SendError, Session,
-    SpawnConfig, SpawnError, Target, TransferMode, Verdict, Visibility, VisibilityError,
+    AuthError, Budget, CallError, NodeError, NodeKey, PeerId, PropertyError, Scene, SendError,
+    Session, SpawnConfig, SpawnError, Target, TransferMode, Verdict, Visibility, VisibilityError,
 };
 use gdwire::{Blueprint, BlueprintError, Client, Event, PeerStats, Server, Value};
 use std::io;
@@ -45,6 +45,9 @@ pub(crate) trait Machine {
         visibility: Visibility,
     ) -> Result<(), VisibilityError>;
     fn set_authority(&mut self, node: NodeKey, peer: PeerId) -> Result<(), NodeError>;
+    fn set_relevant(&mut self, peer: PeerId, nodes: Vec<NodeKey>);
+    fn set_budget(&mut self, peer: PeerId, budget: Option<Budget>);
+    fn set_priority(&mut self, node: NodeKey, priority: u16) -> Result<(), VisibilityError>;
     fn close(&mut self);
     fn close_now(&mut self);
 }
@@ -136,6 +139,22 @@ macro_rules! machine {
 
             fn set_authority(&mut self, node: NodeKey, peer: PeerId) -> Result<(), NodeError> {
                 Self::set_authority(self, node, peer)
+            }
+
+            fn set_relevant(&mut self, peer: PeerId, nodes: Vec<NodeKey>) {
+                Self::set_relevant(self, peer, nodes);
+            }
+
+            fn set_budget(&mut self, peer: PeerId, budget: Option<Budget>) {
+                Self::set_budget(self, peer, budget);
+            }
+
+            fn set_priority(
+                &mut self,
+                node: NodeKey,
+                priority: u16,
+            ) -> Result<(), VisibilityError> {
+                Self::set_priority(self, node, priority)
             }
 
             fn close(&mut self) {

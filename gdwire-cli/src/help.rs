@@ -24,6 +24,9 @@ JSON lines of `connect` and `host`
     {\"do\":\"set\",\"node\":\"Main/Units/A\",\"properties\":{\"hp\":29,\"Body:position\":{\"gd\":\"Vector2(1, 2)\"}}}
     {\"do\":\"visibility\",\"node\":\"Main/Units/A\",\"peer\":N,\"visible\":false}     peer: 0 all who are not named
     {\"do\":\"authority\",\"node\":\"Main/Units/A\",\"peer\":N}     of this side only, as in the engine
+    {\"do\":\"relevant\",\"peer\":N,\"nodes\":[\"Main/Units/A\"]}     of all with --filtered the peer sees these
+    {\"do\":\"budget\",\"peer\":N,\"bytes\":1200}     most that replication sends a frame; null: no limit
+    {\"do\":\"priority\",\"node\":\"Main/Units/A\",\"priority\":4}     how fast it grows urgent under a budget; 1 without
     {\"do\":\"kick\",\"peer\":N}   {\"do\":\"stats\"}   {\"do\":\"quit\"}
   Events are written to standard output:
     listening           address, id (host)
@@ -35,8 +38,9 @@ JSON lines of `connect` and `host`
     auth_failed         peer, hex (what it sent last), reason
     rpc                 peer, node, method, args, channel, mode
     packet              peer, hex, channel, mode
-    spawned             peer, node, scene or custom (the argument), net_id, properties (path to value)
-    despawned           peer, node
+    spawned             peer, node, scene or custom (the argument), net_id, properties (path to value);
+                        for a spawn command too, with the own id; net_id is null before a peer is told
+    despawned           peer, node; for a despawn command too
     sync                peer, node, synchronizer, properties (path to value), delta (whether it has only what
                         changed), time (the sender's count of frames, null in a delta)
     stats               peers: list of peer, round_trip_ms, loss (0 to 1), queued_bytes, queued_packets,
@@ -60,7 +64,8 @@ Examples:
     gdwire connect enet://game.example:9000 --rpc Main:hello --auth c0ffee --for 3
 
 With --project the nodes, scenes and synchronizers of a Godot project are known; what its scripts do is said by
-hand: --custom for spawn functions, --owner-from-name for set_multiplayer_authority(name.to_int()).
+hand: --main-scene and --instance for scenes that they bring in, --custom for spawn functions,
+--owner-from-name for set_multiplayer_authority(name.to_int()), --filtered for visibility filters.
 
 `gdwire help` lists the JSON fields.";
 

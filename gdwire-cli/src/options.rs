@@ -29,6 +29,8 @@ pub(crate) struct SessionOptions {
 /// One `--rpc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RpcOption {
+    /// The scene that the node is part of; `None` for one that is there from the start.
+    pub(crate) scene: Option<String>,
     pub(crate) node: String,
     pub(crate) method: String,
     pub(crate) mode: RpcMode,
@@ -62,10 +64,14 @@ impl FromStr for RpcOption {
     type Err = OptionError;
 
     fn from_str(text: &str) -> Result<Self, OptionError> {
-        let mut parts = text.split(':');
+        let (scene, rest) = match text.rsplit_once('#') {
+            Some((scene, rest)) => (Some(scene.to_owned()), rest),
+            None => (None, text),
+        };
+        let mut parts = rest.split(':');
         let mut next = || parts.next().filter(|part| !part.is_empty());
         let (Some(node), Some(method)) = (next(), next()) else {
-            return Err("expected NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]]"
+            return Err("expected [SCENE#]NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]]"
                 .to_owned()
                 .into());
         };
@@ -93,6 +99,7 @@ impl FromStr for RpcOption {
             return Err(format!("{extra:?} follows the channel").into());
         }
         Ok(Self {
+            scene,
             node: node_path(node).to_owned(),
             method: method.to_owned(),
             mode,
@@ -186,7 +193,10 @@ mod tests {
             (short.node.as_str(), short.method.as_str()),
             ("Main", "hello")
         );
-        assert_eq!(short.mode, RpcMode::AnyPeer);
+        assert_eq!((short.mode, &short.scene), (RpcMode::AnyPeer, &None));
+        let inside: RpcOption = "res://unit.tscn#.:hit".parse().unwrap();
+        assert_eq!(inside.scene.as_deref(), Some("res://unit.tscn"));
+        assert_eq!((inside.node.as_str(), inside.method.as_str()), (".", "hit"));
         assert_eq!((short.transfer, short.channel), (TransferMode::Reliable, 0));
         let long: RpcOption = "A/B:m:authority:unreliable_ordered:3".parse().unwrap();
         assert_eq!(long.mode, RpcMode::Authority);

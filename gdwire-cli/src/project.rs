@@ -1,10 +1,11 @@
 //! `gdwire project`: what a Godot project exposes to the network.
 
 use crate::help;
+use crate::scene::StartOptions;
 use clap::Args;
 use core::fmt::Write as _;
 use gdwire::project::{
-    Limits, Project, ProjectNode, ReplicationMode, RpcMethod, Spawner, SyncProperty, Synchronizer,
+    Project, ProjectNode, ReplicationMode, RpcMethod, Spawner, SyncProperty, Synchronizer,
     VisibilityUpdate,
 };
 use gdwire::session::{RpcMode, TransferMode};
@@ -19,6 +20,8 @@ use std::process::ExitCode;
 pub(crate) struct ProjectOptions {
     /// The folder with project.godot
     dir: PathBuf,
+    #[command(flatten)]
+    start: StartOptions,
     /// Prints one JSON object in place of tables
     #[arg(long)]
     json: bool,
@@ -26,8 +29,7 @@ pub(crate) struct ProjectOptions {
 
 /// Reads the project and prints it.
 pub(crate) fn run(options: &ProjectOptions) -> io::Result<ExitCode> {
-    let project = Project::load(&options.dir, &Limits::default())
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let project = options.start.load(&options.dir, &[])?;
     let mut text = if options.json {
         let json = serde_json::to_string_pretty(&project_json(&project));
         json.map_err(io::Error::other)?
@@ -73,7 +75,7 @@ fn method_json(method: &RpcMethod) -> Json {
     json!({
         "id": method.id,
         "name": method.name,
-        "mode": mode_name(method.mode),
+        "mode": if method.is_number_only { None } else { Some(mode_name(method.mode)) },
         "transfer": transfer_name(method.transfer),
         "channel": method.channel,
         "call_local": method.call_local,
@@ -208,7 +210,11 @@ fn methods(out: &mut String, node: &ProjectNode) {
             "\n    {:>5}  {:width$}  {:9}  {:18}  channel {:<3}  {:10}  {arguments}",
             method.id,
             shown(&method.name),
-            mode_name(method.mode),
+            if method.is_number_only {
+                "no mode"
+            } else {
+                mode_name(method.mode)
+            },
             transfer_name(method.transfer),
             method.channel,
             if method.call_local { "call_local" } else { "" },
@@ -288,7 +294,7 @@ mod tests {
             ("res://main.tscn", main),
             ("res://m.gd", script),
         ];
-        Project::from_texts(texts, &Limits::default()).unwrap()
+        Project::from_texts(texts, &gdwire::project::Limits::default()).unwrap()
     }
 
     #[test]

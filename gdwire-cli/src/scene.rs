@@ -1,17 +1,16 @@
 //! Options that say what is in the game: `--project`, `--rpc`, and what a project's scripts do, by hand.
 
-use crate::options::{OptionError, RpcOption, node_path};
+mod value;
+
+use crate::options::RpcOption;
 use alloc::collections::BTreeMap;
 use clap::Args;
-use core::str::FromStr;
-use gdwire::project::{Limits, Project};
-use gdwire::session::{
-    NodeConfig, PropertyConfig, ReplicationMode, RpcConfig, Scene, SceneConfig, Session,
-    SpawnRequest, SpawnerConfig, SynchronizerConfig,
-};
+use gdwire::project::{Limits, Project, ProjectNode, Start};
+use gdwire::session::{NodeConfig, RpcConfig, Scene, SceneConfig, Session, SpawnRequest};
 use gdwire::{Blueprint, ProjectPlace};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+pub(crate) use value::{CustomOption, ScenePath, SpawnerOption, SyncOption};
 
 /// What is in the game.
 #[derive(Args, Clone, Debug, Default)]
@@ -19,9 +18,11 @@ pub(crate) struct SceneOptions {
     /// Reads nodes, scenes and replication configurations of the Godot project in this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) project: Option<PathBuf>,
-    /// Declares an RPC: NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]], repeatable
+    #[command(flatten)]
+    pub(crate) start: StartOptions,
+    /// Declares an RPC: [SCENE#]NODE:METHOD[:MODE[:TRANSFER[:CHANNEL]]], repeatable
     ///
-    /// NODE is the path below /root. MODE is any_peer (default), authority or disabled; TRANSFER is reliable
+    /// NODE is the path below /root, or with SCENE#, a res:// path, below the root of that scene, which is `.`. MODE is any_peer (default), authority or disabled; TRANSFER is reliable
     /// (default), unreliable or unreliable_ordered; CHANNEL is 0 (default) or a user channel. Both sides must declare
     /// the same set of methods of a node; those of a project's nodes come from the project.
     #[arg(long = "rpc", value_name = "RPC")]
@@ -44,42 +45,60 @@ pub(crate) struct SceneOptions {
     /// For scripts with set_multiplayer_authority(name.to_int()); NODE is . for the scene's root.
     #[arg(long = "owner-from-name", value_name = "NODE")]
     pub(crate) named: Vec<ScenePath>,
+    /// Gives a synchronizer a visibility filter: [SCENE#]NODE, repeatable
+    ///
+    /// Only peers to whom a `relevant` command names its root node see it, as with add_visibility_filter in a script.
+    #[arg(long = "filtered", value_name = "NODE")]
+    pub(crate) filtered: Vec<ScenePath>,
 }
 
-/// `NODE=PARENT[,SCENE…]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SpawnerOption {
-    node: String,
-    parent: String,
-    scenes: Vec<String>,
+/// What scripts of a project bring into the tree.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct StartOptions {
+    /// Begins with this res:// path and not with the project's main scene
+    ///
+    /// For a scene that change_scene_to_file brings in behind a menu.
+    #[arg(long, value_name = "SCENE")]
+    main_scene: Option<String>,
+    /// Adds a scene of the project as a node: NODE=SCENE, repeatable
+    ///
+    /// For what a script does with instantiate() and add_child().
+    #[arg(long = "instance", value_name = "INSTANCE")]
+    instances: Vec<CustomOption>,
 }
 
-/// `[SCENE#]NODE=PROPERTY…`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SyncOption {
-    at: ScenePath,
-    properties: Vec<SyncProperty>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct SyncProperty {
-    path: String,
-    mode: ReplicationMode,
-    is_spawned: bool,
-}
-
-/// `NODE=SCENE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CustomOption {
-    pub(crate) node: String,
-    pub(crate) scene: String,
-}
-
-/// `[SCENE#]NODE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ScenePath {
-    scene: Option<String>,
-    node: String,
+impl StartOptions {
+    /// Reads a project, with `scenes` that no spawner lists.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with the option or the file in the message.
+    pub(crate) fn load(&self, directory: &Path, scenes: &[&str]) -> io::Result<Project> {
+        let mut start = scenes.iter().copied().fold(Start::new(), Start::scene);
+        if let Some(scene) = &self.main_scene {
+            start = start.main_scene(scene);
+        }
+        for instance in &self.instances {
+            start = start.instance(&instance.node, &instance.scene);
+        }
+        let project = Project::load_with(directory, &start, &Limits::default()).map_err(wrong)?;
+        let has_scene = |path: &str| {
+            let mut scenes = project
+                .nodes
+                .iter()
+                .filter_map(|node| node.scene.as_deref());
+            scenes.any(|scene| scene == path)
+        };
+        if let Some(scene) = self.main_scene.as_ref().filter(|scene| !has_scene(scene)) {
+            return Err(wrong(format!("--main-scene {scene}: no such scene")));
+        }
+        let is_missing = |instance: &&CustomOption| project.node(&instance.node).is_none();
+        if let Some(CustomOption { node, scene }) = self.instances.iter().find(is_missing) {
+            let message =
+                format!("--instance {node}={scene}: no such scene, or nothing above the node");
+            return Err(wrong(message));
+        }
+        Ok(project)
+    }
 }
 
 /// What the options come to.
@@ -113,7 +132,11 @@ impl SceneOptions {
     pub(crate) fn stage(&self) -> io::Result<Stage> {
         let mut blueprint = match &self.project {
             Some(directory) => {
-                let project = Project::load(directory, &Limits::default()).map_err(wrong)?;
+                let customs = self.customs.iter().map(|custom| custom.scene.as_str());
+                let known: Vec<&str> = customs
+                    .filter(|scene| is_file_of(directory, scene))
+                    .collect();
+                let project = self.start.load(directory, &known)?;
                 for warning in &project.warnings {
                     tracing::info!("{warning}");
                 }
@@ -139,23 +162,35 @@ impl SceneOptions {
 
     /// What a script does with a node of the project when it starts.
     fn adapt(&self, place: ProjectPlace<'_>, config: NodeConfig) -> NodeConfig {
-        if self.is_named(place.scene, &place.node.path) {
-            config.authority_from_name()
-        } else {
-            config
-        }
+        self.adapt_at(place.scene, &place.node.path, config)
     }
 
-    fn is_named(&self, scene: Option<&str>, node: &str) -> bool {
-        self.named
-            .iter()
-            .any(|named| named.scene.as_deref() == scene && named.node == node)
+    fn adapt_at(&self, scene: Option<&str>, node: &str, config: NodeConfig) -> NodeConfig {
+        let has = |list: &[ScenePath]| {
+            let mut places = list.iter();
+            places.any(|place| place.scene.as_deref() == scene && place.node == node)
+        };
+        let mut config = config;
+        if has(&self.named) {
+            config = config.authority_from_name();
+        }
+        if has(&self.filtered) {
+            config = config.filtered();
+        }
+        config
     }
 
     /// `--rpc` names methods of the project, or declares those of other nodes.
     fn check_rpcs(&self, project: &Project) -> io::Result<()> {
         for rpc in &self.rpcs {
-            if let Some(node) = project.node(&rpc.node)
+            let known = match &rpc.scene {
+                None => project.node(&rpc.node),
+                Some(scene) => project.scene(scene).and_then(|scene| {
+                    let mut nodes = scene.nodes.iter();
+                    nodes.find(|node: &&ProjectNode| node.path == rpc.node)
+                }),
+            };
+            if let Some(node) = known
                 && !node.methods.iter().any(|method| method.name == rpc.method)
             {
                 return Err(wrong(format!(
@@ -175,8 +210,9 @@ impl SceneOptions {
             .iter()
             .filter_map(|synchronizer| synchronizer.at.scene.as_ref());
         let custom = self.customs.iter().map(|custom| &custom.scene);
+        let called = self.rpcs.iter().filter_map(|rpc| rpc.scene.as_ref());
         let mut paths: Vec<&String> = Vec::new();
-        for path in listed.chain(synchronized).chain(custom) {
+        for path in listed.chain(synchronized).chain(custom).chain(called) {
             let is_known = project.scenes().iter().any(|scene| scene.path() == path);
             if !is_known && !paths.contains(&path) {
                 paths.push(path);
@@ -185,31 +221,32 @@ impl SceneOptions {
         paths
             .into_iter()
             .map(|path| {
-                let root = self.adapt_by_hand(path, NodeConfig::new("."));
-                let is_here =
-                    |synchronizer: &&SyncOption| synchronizer.at.scene.as_ref() == Some(path);
-                let parts = self.synchronizers.iter().filter(is_here);
-                let nodes = parts.map(|part| self.adapt_by_hand(path, part.node_config()));
-                nodes
-                    .fold(SceneConfig::new(path).node(root), SceneConfig::node)
+                self.scene_by_hand(path)
                     .build()
-                    .map_err(|error| wrong(format!("--sync {path}: {error}")))
+                    .map_err(|error| wrong(format!("--sync or --rpc {path}: {error}")))
             })
             .collect()
     }
 
-    fn adapt_by_hand(&self, scene: &str, node: NodeConfig) -> NodeConfig {
-        if self.is_named(Some(scene), node.path()) {
-            node.authority_from_name()
-        } else {
-            node
-        }
+    fn scene_by_hand(&self, path: &str) -> SceneConfig {
+        let mut plain = methods(&self.rpcs, Some(path));
+        let root = plain.remove(".").unwrap_or_else(|| NodeConfig::new("."));
+        let is_here = |synchronizer: &&SyncOption| synchronizer.at.scene.as_deref() == Some(path);
+        let parts = self.synchronizers.iter().filter(is_here);
+        core::iter::once(root)
+            .chain(plain.into_values())
+            .chain(parts.map(SyncOption::node_config))
+            .map(|node| {
+                let place = node.path().to_owned();
+                self.adapt_at(Some(path), &place, node)
+            })
+            .fold(SceneConfig::new(path), SceneConfig::node)
     }
 
     /// Nodes that options declare: those with methods, parents of spawned nodes, roots of synchronizers, and these
     /// themselves.
     fn nodes_by_hand(&self, project: &Blueprint) -> Vec<NodeConfig> {
-        let mut nodes = methods(&self.rpcs);
+        let mut nodes = methods(&self.rpcs, None);
         let mut parts: Vec<NodeConfig> = Vec::new();
         for spawner in &self.spawners {
             parts.push(spawner.node_config());
@@ -220,7 +257,8 @@ impl SceneOptions {
                 nodes
                     .entry(root.clone())
                     .or_insert_with(|| NodeConfig::new(root));
-                parts.push(synchronizer.node_config());
+                let path = &synchronizer.at.node;
+                parts.push(self.adapt_at(None, path, synchronizer.node_config()));
             }
         }
         let is_new = |node: &NodeConfig| {
@@ -248,10 +286,16 @@ impl SceneOptions {
     }
 }
 
-/// The nodes that `rpcs` declare, by path.
-fn methods(rpcs: &[RpcOption]) -> BTreeMap<String, NodeConfig> {
+/// Whether a scene of a custom spawn is a file of the project and not one that options declare.
+fn is_file_of(directory: &Path, scene: &str) -> bool {
+    let file = scene.strip_prefix("res://").unwrap_or(scene);
+    directory.join(file).is_file()
+}
+
+/// The nodes of one scene, or outside of scenes, that `rpcs` declare, by path.
+fn methods(rpcs: &[RpcOption], scene: Option<&str>) -> BTreeMap<String, NodeConfig> {
     let mut nodes: BTreeMap<String, NodeConfig> = BTreeMap::new();
-    for rpc in rpcs {
+    for rpc in rpcs.iter().filter(|rpc| rpc.scene.as_deref() == scene) {
         let path = rpc.node.as_str();
         let node = nodes.remove(path).unwrap_or_else(|| NodeConfig::new(path));
         let method = RpcConfig::new(&rpc.method)
@@ -272,135 +316,17 @@ fn wrong(error: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
 }
 
-impl SpawnerOption {
-    fn node_config(&self) -> NodeConfig {
-        let spawner = SpawnerConfig::new(self.parent.as_str()).custom_requested();
-        let scenes = self.scenes.iter().map(String::as_str);
-        NodeConfig::new(self.node.as_str()).spawner(scenes.fold(spawner, SpawnerConfig::scene))
-    }
-}
-
-impl SyncOption {
-    fn node_config(&self) -> NodeConfig {
-        let properties = self.properties.iter().map(|property| {
-            let config = PropertyConfig::new(property.path.as_str()).mode(property.mode);
-            if property.is_spawned {
-                config
-            } else {
-                config.without_spawn()
-            }
-        });
-        let synchronizer = properties.fold(SynchronizerConfig::new(), SynchronizerConfig::property);
-        NodeConfig::new(self.at.node.as_str()).synchronizer(synchronizer)
-    }
-}
-
-impl FromStr for SpawnerOption {
-    type Err = OptionError;
-
-    fn from_str(text: &str) -> Result<Self, OptionError> {
-        let Some((node, rest)) = text.split_once('=') else {
-            return Err("expected NODE=PARENT[,SCENE…]".to_owned().into());
-        };
-        let mut parts = rest.split(',');
-        let parent = parts.next().unwrap_or_default();
-        if node.is_empty() || parent.is_empty() {
-            return Err("expected NODE=PARENT[,SCENE…]".to_owned().into());
-        }
-        Ok(Self {
-            node: node_path(node).to_owned(),
-            parent: parent.to_owned(),
-            scenes: parts.map(str::to_owned).collect(),
-        })
-    }
-}
-
-impl FromStr for SyncOption {
-    type Err = OptionError;
-
-    fn from_str(text: &str) -> Result<Self, OptionError> {
-        let Some((at, list)) = text.split_once('=') else {
-            return Err("expected [SCENE#]NODE=PROPERTY[,…]".to_owned().into());
-        };
-        let properties = list
-            .split(',')
-            .map(str::parse)
-            .collect::<Result<Vec<_>, _>>()?;
-        let at = at.parse()?;
-        Ok(Self { at, properties })
-    }
-}
-
-impl FromStr for SyncProperty {
-    type Err = OptionError;
-
-    fn from_str(text: &str) -> Result<Self, OptionError> {
-        let mut parts = text.split('@');
-        let path = parts.next().unwrap_or_default();
-        if path.is_empty() {
-            return Err("a property is missing".to_owned().into());
-        }
-        let mut property = Self {
-            path: path.to_owned(),
-            mode: ReplicationMode::Always,
-            is_spawned: true,
-        };
-        for word in parts {
-            match word {
-                "always" => property.mode = ReplicationMode::Always,
-                "on_change" => property.mode = ReplicationMode::OnChange,
-                "never" => property.mode = ReplicationMode::Never,
-                "no_spawn" => property.is_spawned = false,
-                _ => {
-                    return Err(
-                        format!("{word:?}: expected always, on_change, never or no_spawn").into(),
-                    );
-                }
-            }
-        }
-        Ok(property)
-    }
-}
-
-impl FromStr for CustomOption {
-    type Err = OptionError;
-
-    fn from_str(text: &str) -> Result<Self, OptionError> {
-        match text.split_once('=') {
-            Some((node, scene)) if !node.is_empty() && !scene.is_empty() => Ok(Self {
-                node: node_path(node).to_owned(),
-                scene: scene.to_owned(),
-            }),
-            _ => Err("expected NODE=SCENE".to_owned().into()),
-        }
-    }
-}
-
-impl FromStr for ScenePath {
-    type Err = OptionError;
-
-    fn from_str(text: &str) -> Result<Self, OptionError> {
-        let (scene, node) = match text.rsplit_once('#') {
-            Some((scene, node)) => (Some(scene.to_owned()), node),
-            None => (None, text),
-        };
-        if node.is_empty() || scene.as_deref() == Some("") {
-            return Err("expected [SCENE#]NODE".to_owned().into());
-        }
-        Ok(Self {
-            scene,
-            node: node_path(node).to_owned(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn options() -> SceneOptions {
         SceneOptions {
-            rpcs: vec!["Main:hello".parse().unwrap()],
+            rpcs: vec![
+                "Main:hello".parse().unwrap(),
+                "res://unit.tscn#.:hit".parse().unwrap(),
+                "res://unit.tscn#Body:turn".parse().unwrap(),
+            ],
             spawners: vec!["Main/Spawner=../Units,res://unit.tscn".parse().unwrap()],
             synchronizers: vec![
                 "res://unit.tscn#Sync=hp@on_change,Body:place"
@@ -410,7 +336,9 @@ mod tests {
             ],
             customs: vec!["Main/Spawner=res://unit.tscn".parse().unwrap()],
             named: vec!["res://unit.tscn#.".parse().unwrap()],
+            filtered: vec!["res://unit.tscn#Sync".parse().unwrap()],
             project: None,
+            start: StartOptions::default(),
         }
     }
 
@@ -430,6 +358,15 @@ mod tests {
         let unit = gdwire::session::SpawnConfig::scene(0, "77").property("hp", 3);
         let unit = server.spawn(spawner, unit).unwrap();
         assert_eq!(server.session().authority(unit).unwrap().value(), 77);
+        assert!(
+            server
+                .session()
+                .rpc_table(unit)
+                .unwrap()
+                .find("hit")
+                .is_some()
+        );
+        assert!(server.session().node("Main/Units/77/Body").is_some());
         assert_eq!(
             server.session().property(unit, "Body:place"),
             Some(&gdwire::Value::Nil)

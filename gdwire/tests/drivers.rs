@@ -201,6 +201,123 @@ fn a_blocking_driver_gives_up_when_it_was_told_to() {
 }
 
 #[tokio::test]
+async fn a_paced_driver_looks_at_its_socket_once_in_a_period() {
+    const PACE: Duration = Duration::from_millis(40);
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let (server, server_main) = server();
+    let server = asynchronous::ServerDriver::bind(local, server).unwrap();
+    let mut server = server.paced(PACE).unwrap();
+    let address = server.local_address().unwrap();
+    let (client, client_main) = client();
+    let mut client = asynchronous::ClientDriver::connect(address, client).unwrap();
+    let mut called = client.now();
+    let mut answers = Vec::new();
+    let play = async {
+        loop {
+            tokio::select! {
+                event = server.next_event() => match event.unwrap() {
+                    Some(event) => on_server_event(server.server_mut(), server_main, &event),
+                    None => return,
+                },
+                event = client.next_event(), if !client.client().is_closed() => {
+                    let Some(Event::Connected { .. } | Event::Rpc(_)) = event.unwrap() else {
+                        continue;
+                    };
+                    answers.push(client.now().saturating_since(called));
+                    called = client.now();
+                    let arguments = if answers.len() < 5 { &[Value::Int(1)][..] } else { &[] };
+                    let client = client.client_mut();
+                    client.rpc(PeerId::SERVER, client_main, "echo", arguments).unwrap();
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, play)
+        .await
+        .expect("the session ends in time");
+    assert_eq!(answers.len(), 5);
+    // A call finds the server asleep and waits for its next look, which was set when the one before was answered.
+    for answer in &answers[2..] {
+        assert!(*answer >= PACE / 2, "{answers:?}");
+    }
+}
+
+#[test]
+fn a_paced_blocking_driver_plays_a_session_and_keeps_its_deadlines() {
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let pace = Duration::from_millis(5);
+    let (server, server_main) = server();
+    let server = blocking::ServerDriver::bind(local, server).unwrap();
+    let mut server = server.paced(pace).unwrap();
+    let address = server.local_address().unwrap();
+    let (client, client_main) = client();
+    let client = blocking::ClientDriver::connect(address, client).unwrap();
+    let mut client = client.paced(pace).unwrap();
+    let serve = std::thread::spawn(move || {
+        while let Some(event) = server.next_event().unwrap() {
+            on_server_event(server.server_mut(), server_main, &event);
+        }
+    });
+    let end = client.now() + PATIENCE;
+    let mut last = None;
+    while !client.client().is_closed() {
+        let wait = end.saturating_since(client.now());
+        assert!(!wait.is_zero(), "the session ends in time");
+        if let Some(event) = client.next_event_within(wait).unwrap() {
+            last = on_client_event(client.client_mut(), client_main, event).or(last);
+        }
+    }
+    assert!(matches!(last, Some(Event::Disconnected { .. })), "{last:?}");
+    serve.join().unwrap();
+}
+
+#[test]
+fn answers_to_calls_that_came_together_leave_together() {
+    const CALLS: usize = 20;
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let (server, server_main) = server();
+    let mut server = blocking::ServerDriver::bind(local, server).unwrap();
+    let address = server.local_address().unwrap();
+    let (client, client_main) = client();
+    let mut client = blocking::ClientDriver::connect(address, client).unwrap();
+    let moment = Duration::from_millis(1);
+    let end = client.now() + PATIENCE;
+    let mut is_quiet = 0;
+    // Until both have said all that follows a handshake.
+    while !client.client().is_connected() || is_quiet < 100 {
+        assert!(client.now() < end, "the client joins in time");
+        let events = [
+            server.next_event_within(moment).unwrap(),
+            client.next_event_within(moment).unwrap(),
+        ];
+        is_quiet = if events.iter().all(Option::is_none) {
+            is_quiet + 1
+        } else {
+            0
+        };
+    }
+    for number in 0..CALLS {
+        let number = Value::from(i64::try_from(number).unwrap());
+        let client = client.client_mut();
+        client
+            .rpc(PeerId::SERVER, client_main, "echo", &[number])
+            .unwrap();
+    }
+    client.flush();
+    let before = server.server().enet().stats().datagrams_sent;
+    let mut answered = 0;
+    // Shorter than a retransmission timeout, since the client acknowledges nothing meanwhile.
+    while let Some(event) = server.next_event_within(moment * 10).unwrap() {
+        on_server_event(server.server_mut(), server_main, &event);
+        answered += usize::from(matches!(event, Event::Rpc(_)));
+    }
+    assert_eq!(answered, CALLS);
+    let sent = server.server().enet().stats().datagrams_sent - before;
+    // Answers and acknowledgements, and perhaps a ping.
+    assert!(sent <= 3, "{sent}");
+}
+
+#[tokio::test]
 async fn a_client_of_a_closed_port_waits_for_its_timeout_and_does_not_fail() {
     let vacant = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = vacant.local_addr().unwrap();
@@ -330,4 +447,78 @@ fn a_blocking_driver_hands_foreign_datagrams_over_too() {
     let mut buffer = [0; 16];
     let (length, from) = stranger.recv_from(&mut buffer).unwrap();
     assert_eq!((&buffer[..length], from), (&b"me"[..], address));
+}
+
+#[tokio::test]
+async fn a_server_with_two_sockets_is_one_game_on_both() {
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let both = [local, SocketAddr::from(([127, 0, 0, 2], 0))];
+    let mut config = ServerConfig::new(drive::seed().unwrap());
+    config.listeners = 2;
+    let mut machine = Server::new(config.clone()).unwrap();
+    let main = machine.add_node(main_node()).unwrap();
+    let refused = asynchronous::ServerDriver::bind(local, Server::new(config).unwrap());
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        std::io::ErrorKind::InvalidInput
+    );
+
+    let mut server = asynchronous::ServerDriver::bind_all(&both, machine).unwrap();
+    let mut swarm = asynchronous::SwarmDriver::new();
+    for index in 0..4 {
+        let address = server.local_address_at(index % 2).unwrap();
+        swarm.connect(address, client().0).unwrap();
+    }
+    let (mut joined, mut called) = (0, 0);
+    let play = async {
+        loop {
+            tokio::select! {
+                event = server.next_event() => if let Some(Event::PeerConnected { .. }) = event.unwrap() {
+                    joined += 1;
+                    if joined < 4 {
+                        continue;
+                    }
+                    let everybody = server.server_mut().rpc(Target::All, main, "echo", &[]);
+                    assert_eq!(everybody, Ok(4));
+                },
+                event = swarm.next_event() => match event.unwrap() {
+                    Some((index, Event::Rpc(_))) => {
+                        called += 1;
+                        assert_eq!(swarm.client(index).unwrap().peers().count(), 4);
+                        swarm.client_mut(index).unwrap().close();
+                    }
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, play)
+        .await
+        .expect("the session ends in time");
+    assert_eq!(called, 4);
+    assert!(server.local_address_at(2).is_err());
+}
+
+#[test]
+fn a_blocking_server_with_two_sockets_hears_both() {
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut config = ServerConfig::new(drive::seed().unwrap());
+    config.listeners = 2;
+    let machine = Server::new(config).unwrap();
+    let mut server = blocking::ServerDriver::bind_all(&[local, local], machine).unwrap();
+    for listener in [1, 0] {
+        let address = server.local_address_at(listener).unwrap();
+        let (client, _) = client();
+        let mut client = blocking::ClientDriver::connect(address, client).unwrap();
+        let end = client.now() + PATIENCE;
+        let id = client.client().id();
+        while server.server().peer_listener(id).is_none() {
+            assert!(client.now() < end, "the client joins in time");
+            let moment = Duration::from_millis(5);
+            server.next_event_within(moment).unwrap();
+            client.next_event_within(moment).unwrap();
+        }
+        assert_eq!(server.server().peer_listener(id), Some(listener));
+    }
 }

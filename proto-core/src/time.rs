@@ -47,10 +47,24 @@ impl Instant {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// How many microseconds after `earlier` this is; 0 if it is not after it.
+    ///
+    /// The same as [`Instant::saturating_since`], without the division that a [`Duration`] costs.
+    #[must_use]
+    pub const fn micros_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// This moment plus `duration`, at most [`Instant::MAX`].
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.add_micros(micros)
+    }
+
+    /// This moment plus `micros` microseconds, at most [`Instant::MAX`].
+    #[must_use]
+    pub const fn add_micros(self, micros: u64) -> Self {
         Self(self.0.saturating_add(micros))
     }
 }
@@ -152,7 +166,10 @@ mod tests {
     #[test]
     fn arithmetic_saturates_at_both_ends() {
         assert_eq!(Instant::MAX + Duration::from_secs(1), Instant::MAX);
+        assert_eq!(Instant::MAX.add_micros(1), Instant::MAX);
         assert_eq!(Instant::ZERO.saturating_since(Instant::MAX), Duration::ZERO);
+        assert_eq!(Instant::ZERO.micros_since(Instant::MAX), 0);
+        assert_eq!(Instant::from_millis(5).micros_since(Instant::ZERO), 5000);
         assert_eq!(
             Instant::from_millis(5).saturating_since(Instant::from_millis(2)),
             Duration::from_millis(3)

@@ -36,6 +36,7 @@ pub struct RpcConfig {
     call_local: bool,
     rate: Option<Rate>,
     arguments: Option<Arguments>,
+    is_number_only: bool,
 }
 
 /// What a method declares about its arguments.
@@ -58,6 +59,18 @@ impl RpcConfig {
             call_local: false,
             rate: None,
             arguments: None,
+            is_number_only: false,
+        }
+    }
+
+    /// An entry of `Node.rpc_config` without `rpc_mode`: it takes a number from those behind it, and is nothing else.
+    ///
+    /// The engine skips it when it makes its table, so nobody can call it and the checksum does not have it.
+    #[must_use]
+    pub fn without_mode(name: &str) -> Self {
+        Self {
+            is_number_only: true,
+            ..Self::new(name).mode(RpcMode::Disabled)
         }
     }
 
@@ -254,7 +267,11 @@ impl RpcTable {
     ) -> Result<Self, RpcTableError> {
         let node = sorted(node.into_iter().collect())?;
         let script = sorted(script.into_iter().collect())?;
-        let checksum = Checksum::of_names(node.iter().chain(&script).map(RpcConfig::name));
+        let listed = node
+            .iter()
+            .chain(&script)
+            .filter(|method| !method.is_number_only);
+        let checksum = Checksum::of_names(listed.map(RpcConfig::name));
         Ok(Self(Arc::new(Tables {
             node,
             script,
@@ -268,11 +285,13 @@ impl RpcTable {
         self.0.checksum
     }
 
-    /// All methods with their numbers: the node's own, then the script's, each sorted by name.
+    /// All methods with their numbers: the node's own, then the script's, each sorted by name. Without entries that
+    /// only take a number ([`RpcConfig::without_mode`]).
     pub fn iter(&self) -> impl Iterator<Item = (MethodId, &RpcConfig)> {
         let node = (NODE_TABLE..).zip(&self.0.node);
         let script = (0..).zip(&self.0.script);
         node.chain(script)
+            .filter(|(_, method)| !method.is_number_only)
             .map(|(id, method)| (MethodId(id), method))
     }
 
@@ -284,13 +303,13 @@ impl RpcTable {
     /// How many methods both tables have.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.node.len() + self.0.script.len()
+        self.iter().count()
     }
 
     /// Whether there is no method.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.iter().next().is_none()
     }
 
     /// The method of this name. Of two, it is the script's.
@@ -302,7 +321,8 @@ impl RpcTable {
                 .binary_search_by(|method| method.name().cmp(name))
                 .ok()?;
             let id = u16::try_from(index).ok()? | bit;
-            Some((MethodId(id), methods.get(index)?))
+            let method = methods.get(index)?;
+            (!method.is_number_only).then_some((MethodId(id), method))
         })
     }
 
@@ -314,7 +334,9 @@ impl RpcTable {
         } else {
             &self.0.node
         };
-        methods.get(usize::from(id & !NODE_TABLE))
+        methods
+            .get(usize::from(id & !NODE_TABLE))
+            .filter(|method| !method.is_number_only)
     }
 }
 
@@ -372,6 +394,22 @@ mod tests {
             table.checksum().to_string(),
             "54c606f5bf38b278edaadb7dfabdff79"
         );
+    }
+
+    #[test]
+    fn an_entry_without_a_mode_takes_a_number_and_is_nothing_else() {
+        let node = [RpcConfig::without_mode("b"), RpcConfig::new("c")];
+        let table = RpcTable::new(node, methods(&["b", "a"])).unwrap();
+        assert_eq!(table.find("c").unwrap().0.value(), 0x8001);
+        assert!(table.method(0x8000).is_none());
+        assert_eq!(table.find("b").unwrap().0.value(), 1);
+        assert_eq!(table.names().collect::<Vec<_>>(), ["c", "a", "b"]);
+        assert_eq!(table.len(), 3);
+        let listed = RpcTable::new(methods(&["c"]), methods(&["a", "b"])).unwrap();
+        assert_eq!(table.checksum(), listed.checksum());
+        let nothing = RpcTable::new([RpcConfig::without_mode("b")], []).unwrap();
+        assert!(nothing.is_empty());
+        assert_eq!(nothing.checksum(), RpcTable::default().checksum());
     }
 
     #[test]

@@ -69,6 +69,7 @@ mod machine;
 mod network;
 mod operations;
 mod transcript;
+pub mod world;
 
 pub use dice::Dice;
 pub use link::{Burst, Link, Rate};

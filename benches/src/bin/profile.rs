@@ -6,7 +6,8 @@
 //! ```
 
 use benches::scenario::{Crowd, Pair, Stream, bytes_per_idle_peer};
-use benches::{CEnet, Delivery, End, Ours, allocation};
+use benches::{CEnet, Delivery, End, Options, Ours, allocation};
+use core::hint::black_box;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -36,11 +37,17 @@ fn main() -> ExitCode {
 
 fn run<E: End>(case: &str, count: u64) -> bool {
     use Delivery::{Reliable, Unreliable};
+    let usual = Options::default();
+    let checksum = Options {
+        checksum: true,
+        ..usual
+    };
     match case {
-        "reliable-64" => messages::<E>(Reliable, 64, 16, count),
-        "unreliable-64" => messages::<E>(Unreliable, 64, 16, count),
-        "reliable-1200" => messages::<E>(Reliable, 1200, 16, count),
-        "reliable-1M" => messages::<E>(Reliable, 1 << 20, 1, count),
+        "reliable-64" => messages::<E>(Reliable, 64, 16, count, usual),
+        "unreliable-64" => messages::<E>(Unreliable, 64, 16, count, usual),
+        "checksum-64" => messages::<E>(Reliable, 64, 16, count, checksum),
+        "reliable-1200" => messages::<E>(Reliable, 1200, 16, count, usual),
+        "reliable-1M" => messages::<E>(Reliable, 1 << 20, 1, count, usual),
         "loss-0" => stream::<E>(0, count),
         "loss-1" => stream::<E>(10, count),
         "loss-5" => stream::<E>(50, count),
@@ -60,6 +67,14 @@ fn run<E: End>(case: &str, count: u64) -> bool {
                 (0..count).for_each(|_| crowd.broadcast(Unreliable, &[7; 64]));
             });
         }
+        "packets" => {
+            let mut crowd = Crowd::<E>::connected(1000, 2);
+            timed(count * 2000, || {
+                for _ in 0..count {
+                    black_box(crowd.converse(&[7; 64], 1));
+                }
+            });
+        }
         "memory" => {
             let measure = || bytes_per_idle_peer::<E>(1000, 255, allocation::live_bytes);
             let bytes = allocation::counting(|| allocation::counting_c(measure));
@@ -70,8 +85,8 @@ fn run<E: End>(case: &str, count: u64) -> bool {
     true
 }
 
-fn messages<E: End>(delivery: Delivery, size: usize, batch: usize, count: u64) {
-    let mut pair = Pair::<E>::connected(1);
+fn messages<E: End>(delivery: Delivery, size: usize, batch: usize, count: u64, options: Options) {
+    let mut pair = Pair::<E>::connected(1, options);
     let payload = vec![7; size];
     timed(count, || {
         pair.send_batches(delivery, &payload, batch, count);
@@ -79,12 +94,18 @@ fn messages<E: End>(delivery: Delivery, size: usize, batch: usize, count: u64) {
 }
 
 fn stream<E: End>(loss_permille: u32, count: u64) {
-    let mut stream = Stream::<E>::new(loss_permille);
+    let options = Options {
+        deep_queues: true,
+        ..Options::default()
+    };
+    let mut stream = Stream::<E>::new(8000, loss_permille, options);
     let before = stream.elapsed_ms();
     timed(count, || stream.receive(&[7; 8], count));
     println!("{} ms of virtual time", stream.elapsed_ms() - before);
 }
 
+/// Not inlined, since the profiler is switched on by its name.
+#[inline(never)]
 fn timed(count: u64, work: impl FnOnce()) {
     let start = cpu_time::ThreadTime::now();
     work();

@@ -3,7 +3,7 @@
 use super::replies::Reply;
 use super::{Host, addresses};
 use crate::config::Timeouts;
-use crate::peer::{Identity, Peer, State};
+use crate::peer::{Identity, Peer, State, micros};
 use crate::send::Control;
 use crate::stats::{PeerStats, Stats};
 use crate::wire::{Connect, ConnectId, MAXIMUM_CHANNELS};
@@ -161,11 +161,11 @@ impl Host {
     pub fn set_ping_interval(&mut self, peer: PeerKey, interval: Duration) {
         let default = Duration::from_millis(500);
         if let Some(target) = self.peers.get_mut(peer) {
-            target.ping_interval = if interval.is_zero() {
+            target.ping_interval_micros = micros(if interval.is_zero() {
                 default
             } else {
                 interval
-            };
+            });
             self.arm(peer.slot);
         }
     }

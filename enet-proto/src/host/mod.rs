@@ -99,7 +99,7 @@ impl Host {
             deadlines: DeadlineQueue::default(),
             wake: None,
             bandwidth: Bandwidth::default(),
-            events: EventQueue::default(),
+            events: EventQueue::new(&config.limits),
             stats: Stats::default(),
             config,
         })
@@ -188,7 +188,6 @@ impl Host {
                 if let Some(peer) = self.peers.at_mut(slot) {
                     peer.traffic.datagrams_received += 1;
                     peer.traffic.bytes_received += bytes;
-                    peer.data_received += bytes;
                 }
                 Ok(self.receive(slot, &mut reader, header.sent_time))
             }
@@ -333,6 +332,7 @@ impl Host {
             events: &mut self.events,
         };
         let received = peer.receive(reader, sent_time, &mut around);
+        let has_output = peer.out.has_output();
         let is_open = peer.state.is_open();
         let is_limited = is_open && peer.incoming_bandwidth != 0;
         if was_open != is_open {
@@ -352,7 +352,9 @@ impl Host {
         }
         match received.ended {
             Some(ended) => self.end_with_reply(slot, ended, sent_time),
-            None => self.mark_ready(slot),
+            None if has_output => self.mark_ready(slot),
+            // An acknowledgement may have left a command at the head that expires earlier.
+            None => self.arm(slot),
         }
         received
     }
@@ -449,7 +451,7 @@ impl Host {
                 continue;
             };
             peer.is_ready = false;
-            let packed = peer.write_datagram(buffer, &self.config, &self.clock, &mut self.stats);
+            let packed = peer.write_datagram(buffer, &self.clock, &mut self.stats);
             let more = packed.as_ref().is_some_and(|packed| packed.more);
             let stays = peer.disconnect_if_drained() || more;
             peer.is_ready |= stays;

@@ -7,7 +7,6 @@ use crate::bandwidth;
 use crate::config::BandwidthReports;
 use crate::peer::{Peer, TimedOut};
 use alloc::vec::Vec;
-use core::time::Duration;
 use proto_core::Instant;
 
 impl Host {
@@ -43,7 +42,7 @@ impl Host {
             return;
         };
         peer.armed = None;
-        if let Err(TimedOut) = peer.on_deadline(&self.config, &self.clock) {
+        if let Err(TimedOut) = peer.on_deadline(&self.clock) {
             self.end(slot, Some(DisconnectReason::Timeout), None);
             return;
         }
@@ -51,7 +50,7 @@ impl Host {
         let ready = ping_due || !peer.out.lost.is_empty();
         match peer.deadline(now) {
             Some(deadline) => {
-                let deadline = deadline.max(now + Duration::from_micros(1));
+                let deadline = deadline.max(now.add_micros(1));
                 peer.armed = Some(deadline);
                 self.deadlines.set(slot, deadline);
             }

@@ -2,11 +2,10 @@
 
 use super::Peer;
 use crate::send::{Flight, SlotState};
-use core::time::Duration;
 use proto_core::Instant;
 
 /// Clocks of a millisecond at the other end make smaller differences meaningless.
-const LEAST_LEAD: Duration = Duration::from_millis(2);
+const LEAST_LEAD_MICROS: u64 = 2000;
 /// Most quarters of a round trip by which a command may be late.
 const MOST_QUARTERS: u32 = 4;
 /// Losses that were real for each quarter that is taken back.
@@ -34,13 +33,18 @@ impl Default for Overtaking {
 }
 
 impl Overtaking {
-    /// Takes in that an attempt at the command of `flight` was acknowledged `sample` after it was made.
-    pub(super) fn acknowledged(&mut self, flight: &Flight, now: Instant, sample: Duration) {
-        let sent = Instant::ZERO + now.saturating_since(Instant::ZERO + sample);
+    /// Takes in that an attempt at the command of `flight` was acknowledged so many microseconds after it was made.
+    #[inline]
+    pub(super) fn acknowledged(&mut self, flight: &Flight, now: Instant, sample_micros: u64) {
+        let sent = Instant::from_micros(now.as_micros().saturating_sub(sample_micros));
         self.newest = self.newest.max(sent);
-        if flight.attempts < 2 {
-            return;
+        if flight.attempts > 1 {
+            self.learn(flight, sent);
         }
+    }
+
+    #[cold]
+    fn learn(&mut self, flight: &Flight, sent: Instant) {
         if sent < flight.sent {
             // It had only been late: the network reorders by more than was thought.
             self.quarters = (self.quarters + 1).min(MOST_QUARTERS);
@@ -55,22 +59,23 @@ impl Overtaking {
     }
 
     /// By how much the sending of a command must be earlier than that of an acknowledged one for it to count as lost.
-    fn lead(&self, round_trip: Duration) -> Duration {
-        (round_trip * self.quarters / 4).max(LEAST_LEAD)
+    fn lead_micros(&self, round_trip_micros: u64) -> u64 {
+        (round_trip_micros * u64::from(self.quarters) / 4).max(LEAST_LEAD_MICROS)
     }
 }
 
 impl Peer {
     /// Finds what was overtaken by something that has been acknowledged, to be sent again.
-    pub(super) fn find_overtaken(&mut self, timeout: Duration) {
+    pub(super) fn find_overtaken(&mut self) {
+        let timeout_micros = self.retransmission_timeout();
         while let Some(&(channel, sequence)) = self.out.sent_once.front() {
-            if !self.lose_if_overtaken((channel, sequence), None, timeout) {
+            if !self.lose_if_overtaken((channel, sequence), None, timeout_micros) {
                 break;
             }
             self.out.sent_once.pop_front();
         }
         while let Some(&(sent, channel, sequence)) = self.out.resent.front() {
-            if !self.lose_if_overtaken((channel, sequence), Some(sent), timeout) {
+            if !self.lose_if_overtaken((channel, sequence), Some(sent), timeout_micros) {
                 break;
             }
             self.out.resent.pop_front();
@@ -82,9 +87,10 @@ impl Peer {
         &mut self,
         (channel, sequence): (u8, u16),
         resent: Option<Instant>,
-        timeout: Duration,
+        timeout_micros: u32,
     ) -> bool {
-        let lead = self.overtaking.lead(self.round_trip.mean());
+        let round_trip_micros = self.round_trip.mean_micros();
+        let lead_micros = self.overtaking.lead_micros(round_trip_micros);
         let newest = self.overtaking.newest;
         let Some((flight, bytes)) = self.flight(channel, sequence) else {
             return true;
@@ -96,10 +102,10 @@ impl Peer {
         if flight.state == SlotState::Lost || !is_this {
             return true;
         }
-        if flight.sent + lead >= newest {
+        if flight.sent.add_micros(lead_micros) >= newest {
             return false;
         }
-        flight.timeout = timeout;
+        flight.timeout_micros = timeout_micros;
         flight.state = SlotState::Lost;
         self.lost(channel, sequence, bytes);
         true
@@ -112,41 +118,32 @@ mod tests {
 
     fn flight(sent_ms: &[u64]) -> Flight {
         let first = Instant::from_millis(sent_ms[0]);
-        let mut flight = Flight::new(first, Duration::from_millis(100));
+        let mut flight = Flight::new(first, 100_000);
         flight.sent = Instant::from_millis(sent_ms[sent_ms.len() - 1]);
-        flight.attempts = u32::try_from(sent_ms.len()).unwrap();
+        flight.attempts = u16::try_from(sent_ms.len()).unwrap();
         flight
     }
 
     #[test]
     fn late_arrivals_make_it_patient_and_real_losses_impatient_again() {
-        let round_trip = Duration::from_millis(100);
+        let round_trip = 100_000;
         let mut overtaking = Overtaking::default();
-        assert_eq!(overtaking.lead(round_trip), Duration::from_millis(25));
+        assert_eq!(overtaking.lead_micros(round_trip), 25_000);
         for expected in [50, 75, 100, 100] {
             // The echo is that of the first attempt, though there was a second.
-            overtaking.acknowledged(
-                &flight(&[0, 130]),
-                Instant::from_millis(140),
-                Duration::from_millis(140),
-            );
-            let expected = Duration::from_millis(expected);
-            assert_eq!(overtaking.lead(round_trip), expected);
+            overtaking.acknowledged(&flight(&[0, 130]), Instant::from_millis(140), 140_000);
+            assert_eq!(overtaking.lead_micros(round_trip), expected * 1000);
         }
         for _ in 0..FORGETS_AFTER {
-            overtaking.acknowledged(
-                &flight(&[200, 330]),
-                Instant::from_millis(430),
-                Duration::from_millis(100),
-            );
+            overtaking.acknowledged(&flight(&[200, 330]), Instant::from_millis(430), 100_000);
         }
-        assert_eq!(overtaking.lead(round_trip), Duration::from_millis(75));
+        assert_eq!(overtaking.lead_micros(round_trip), 75_000);
         assert_eq!(overtaking.newest, Instant::from_millis(330));
     }
 
     #[test]
     fn the_lead_is_never_less_than_what_clocks_can_tell() {
         let overtaking = Overtaking::default();
-        assert_eq!(overtaking.lead(Duration::from_micros(100)), LEAST_LEAD);
+        assert_eq!(overtaking.lead_micros(100), LEAST_LEAD_MICROS);
     }
 }

@@ -21,13 +21,14 @@ use crate::wire::{
     NO_PEER_ID, VerifyConnect,
 };
 use crate::{PacketFlags, PeerKey, SendError};
+use alloc::boxed::Box;
 use bytes::Bytes;
 use channels::Channels;
 use core::net::SocketAddr;
 use core::time::Duration;
 use early::Overtaking;
 use proto_core::Instant;
-use rtt::{Loss, RoundTrip, Throttle};
+use rtt::{Loss, Retransmission, RoundTrip, Throttle};
 use state::Input;
 
 /// Bytes a second of bandwidth for each 4096 bytes of window.
@@ -50,6 +51,11 @@ pub(crate) fn stricter(one: u32, other: u32) -> u32 {
     } else {
         one.min(other)
     }
+}
+
+/// `duration` in microseconds, at most some 584,000 years.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The MTU of a connection: what the remote wants, in bounds, and not above ours.
@@ -88,12 +94,14 @@ pub(crate) struct Peer {
     pub(crate) held: Held,
     /// Refusals for a full receive budget since something was delivered.
     refusals: u32,
-    window: UnsequencedWindow,
+    /// There once an unsequenced packet has come.
+    window: Option<Box<UnsequencedWindow>>,
     pub(crate) round_trip: RoundTrip,
     pub(crate) throttle: Throttle,
     pub(crate) loss: Loss,
     pub(crate) timeouts: Timeouts,
-    pub(crate) ping_interval: Duration,
+    pub(crate) ping_interval_micros: u64,
+    pub(crate) retransmission: Retransmission,
     /// When the last acknowledgement came.
     last_acknowledged: Option<Instant>,
     /// When the oldest of the commands was sent that have expired since the last acknowledgement.
@@ -108,7 +116,6 @@ pub(crate) struct Peer {
     pub(crate) is_ready: bool,
     /// Command bytes since the last bandwidth interval.
     pub(crate) data_sent: u64,
-    pub(crate) data_received: u64,
     pub(crate) traffic: Traffic,
 }
 
@@ -157,12 +164,13 @@ impl Peer {
             out: Outgoing::new(0),
             held: Held::default(),
             refusals: 0,
-            window: UnsequencedWindow::default(),
+            window: None,
             round_trip: RoundTrip::new(config.precision),
             throttle: Throttle::new(),
             loss: Loss::default(),
             timeouts: config.timeouts,
-            ping_interval: config.ping_interval,
+            ping_interval_micros: micros(config.ping_interval),
+            retransmission: Retransmission::new(config),
             last_acknowledged: None,
             earliest_timeout: None,
             overtaking: Overtaking::default(),
@@ -170,7 +178,6 @@ impl Peer {
             armed: None,
             is_ready: false,
             data_sent: 0,
-            data_received: 0,
             traffic: Traffic::default(),
         }
     }
@@ -199,7 +206,7 @@ impl Peer {
         peer.throttle.configure(terms);
         // VERIFY_CONNECT took number 1.
         peer.out = Outgoing::new(1);
-        peer.measured(now, round_trip);
+        peer.measured(now, micros(round_trip));
         peer
     }
 
@@ -222,9 +229,10 @@ impl Peer {
         }
     }
 
-    fn measured(&mut self, now: Instant, sample: Duration) {
+    #[inline]
+    fn measured(&mut self, now: Instant, micros: u64) {
         let first = self.last_acknowledged.is_none();
-        rtt::measure(&mut self.round_trip, &mut self.throttle, now, sample, first);
+        rtt::measure(&mut self.round_trip, &mut self.throttle, now, micros, first);
         self.last_acknowledged = Some(now);
         self.earliest_timeout = None;
     }
@@ -289,10 +297,11 @@ impl Peer {
     }
 
     /// Goes on with a delayed disconnect when nothing is left to send; true if it did.
+    #[inline]
     pub(crate) fn disconnect_if_drained(&mut self) -> bool {
         match self.state {
-            State::DisconnectLater { data } if self.out.is_drained() => {
-                self.disconnect(data, Input::Drained)
+            State::DisconnectLater { data } => {
+                self.out.is_drained() && self.disconnect(data, Input::Drained)
             }
             _ => false,
         }
@@ -301,8 +310,8 @@ impl Peer {
     pub(crate) fn stats(&self) -> PeerStats {
         let (packet_loss, packet_loss_variance) = self.loss.shares();
         PeerStats {
-            round_trip: self.round_trip.mean(),
-            round_trip_variance: self.round_trip.variance(),
+            round_trip: Duration::from_micros(self.round_trip.mean_micros()),
+            round_trip_variance: Duration::from_micros(self.round_trip.variance_micros()),
             packet_loss,
             packet_loss_variance,
             packet_throttle: self.throttle.value,

@@ -5,16 +5,16 @@ use super::{Peer, State, mtu_for, stricter, window_for};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::EventQueue;
-use crate::recv::Verdict;
+use crate::recv::{ChannelIn, Held, Verdict};
 use crate::send::{Control, SlotState};
 use crate::stats::Stats;
 use crate::wire::{
-    Body, CONNECTION_CHANNEL, Command, MAXIMUM_CHANNELS, MAXIMUM_WINDOW_BYTES,
-    MINIMUM_WINDOW_BYTES, NO_PEER_ID, VerifyConnect,
+    Body, CONNECTION_CHANNEL, Head, MAXIMUM_CHANNELS, MAXIMUM_WINDOW_BYTES, MINIMUM_WINDOW_BYTES,
+    NO_PEER_ID, VerifyConnect, payload,
 };
-use crate::{DisconnectReason, DropReason, Event, PacketFlags};
+use crate::{DisconnectReason, DropReason, Event, Limits, PacketFlags, PeerKey};
 use bytes::Bytes;
-use proto_core::{DecodeErrorKind, Reader};
+use proto_core::{DecodeError, DecodeErrorKind, Reader};
 
 /// CONNECT is the first command of a connection.
 const CONNECT_SEQUENCE: u16 = 1;
@@ -79,7 +79,37 @@ impl From<Verdict> for Step {
     }
 }
 
+/// Where the packets of one channel go.
+struct Delivery<'a> {
+    peer: PeerKey,
+    channel: u8,
+    refusals: &'a mut u32,
+    events: &'a mut EventQueue,
+}
+
+impl Delivery<'_> {
+    #[inline]
+    fn deliver(&mut self, flags: PacketFlags, payload: Bytes) {
+        *self.refusals = 0;
+        self.events.push(Event::Received {
+            peer: self.peer,
+            channel: self.channel,
+            flags,
+            payload,
+        });
+    }
+}
+
+#[cold]
+const fn undecodable(error: &DecodeError) -> DropReason {
+    match error.kind {
+        DecodeErrorKind::Illegal { .. } => DropReason::UnknownCommand,
+        _ => DropReason::Truncated,
+    }
+}
+
 impl Received {
+    #[cold]
     fn drop(&mut self, reason: DropReason, stats: &mut Stats) {
         stats.drop(reason);
         self.dropped.get_or_insert(reason);
@@ -97,19 +127,18 @@ impl Peer {
         let mut received = Received::default();
         let mut acknowledged = false;
         while !reader.is_empty() {
-            let command = match Command::decode(reader) {
-                Ok(command) => command,
+            let at = reader.at();
+            let decoded = Head::decode(reader)
+                .and_then(|head| Ok((head, self.on_command(head, at, reader, around)?)));
+            let (head, step) = match decoded {
+                Ok(done) => done,
                 Err(error) => {
-                    let reason = match error.kind {
-                        DecodeErrorKind::Illegal { .. } => DropReason::UnknownCommand,
-                        _ => DropReason::Truncated,
-                    };
-                    received.drop(reason, around.stats);
+                    received.drop(undecodable(&error), around.stats);
                     break;
                 }
             };
-            acknowledged |= matches!(command.body, Body::Acknowledge { .. });
-            match self.on_command(&command, around) {
+            acknowledged |= head.number() == Head::ACKNOWLEDGE;
+            match step {
                 Step::Done => received.applied = true,
                 Step::Ignored(reason) => received.drop(reason, around.stats),
                 Step::Skipped(reason) => {
@@ -130,46 +159,89 @@ impl Peer {
                     break;
                 }
             }
-            if command.acknowledge {
+            if head.wants_acknowledgement() {
                 let Some(sent_time) = sent_time else {
                     received.drop(DropReason::NoSentTime, around.stats);
                     break;
                 };
-                self.acknowledge(command.channel, command.sequence, sent_time, around.config);
+                self.acknowledge(head.channel, head.sequence, sent_time, around.config);
             }
         }
         if acknowledged && self.out.flying > 0 {
-            if around.config.early_retransmission {
-                self.find_overtaken(self.retransmission_timeout(around.config));
+            if self.retransmission.is_early {
+                self.find_overtaken();
             }
             self.find_retransmit_at();
         }
         received
     }
 
+    /// Decodes what follows `head`, which begins at byte `at`, and handles it. The frequent kinds come first.
     #[inline]
-    fn on_command(&mut self, command: &Command<'_>, around: &mut Surroundings<'_>) -> Step {
-        match command.body {
-            Body::Acknowledge {
-                sequence,
-                sent_time,
-            } => self.on_acknowledge(command.channel, sequence, sent_time, around.clock),
-            Body::SendReliable { .. }
-            | Body::SendUnreliable { .. }
-            | Body::SendUnsequenced { .. }
-            | Body::SendFragment(_)
-            | Body::SendUnreliableFragment(_) => self.on_packet(command, around),
-            Body::Ping if self.state.is_open() => Step::Done,
-            Body::VerifyConnect(terms) => self.on_verify_connect(&terms, around),
-            Body::Disconnect { data } => Step::Ended(Ended {
-                reason: DisconnectReason::Remote { data },
-                acknowledge: command.acknowledge.then_some(command.sequence),
+    fn on_command(
+        &mut self,
+        head: Head,
+        at: usize,
+        reader: &mut Reader<'_>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Step, DecodeError> {
+        let (channel, sequence) = (head.channel, head.sequence);
+        Ok(match head.number() {
+            Head::ACKNOWLEDGE => {
+                let acknowledged = reader.u16_be("received sequence number")?;
+                let sent_time = reader.u16_be("received sent time")?;
+                self.on_acknowledge(channel, acknowledged, sent_time, around.clock)
+            }
+            Head::SEND_RELIABLE => {
+                let payload = payload(reader)?;
+                self.on_packet(channel, around, |input, budget, events| {
+                    let deliver = &mut |flags, payload| events.deliver(flags, payload);
+                    input.on_reliable(sequence, payload, budget, deliver)
+                })
+            }
+            Head::SEND_UNRELIABLE => {
+                let number = (sequence, reader.u16_be("unreliable sequence number")?);
+                let payload = payload(reader)?;
+                self.on_packet(channel, around, |input, budget, events| {
+                    let deliver = &mut |flags, payload| events.deliver(flags, payload);
+                    input.on_unreliable(number, payload, budget, deliver)
+                })
+            }
+            _ => {
+                let body = Body::decode(head, at, reader)?;
+                self.on_rare(head, &body, around)
+            }
+        })
+    }
+
+    /// Handles any command that [`Peer::on_command`] does not know by itself.
+    fn on_rare(&mut self, head: Head, body: &Body<'_>, around: &mut Surroundings<'_>) -> Step {
+        let (channel, sequence) = (head.channel, head.sequence);
+        match body {
+            Body::SendFragment(part) => self.on_packet(channel, around, |input, budget, events| {
+                let deliver = &mut |flags, payload| events.deliver(flags, payload);
+                input.on_fragment(sequence, part, budget, deliver)
             }),
+            Body::SendUnreliableFragment(part) => {
+                self.on_packet(channel, around, |input, budget, events| {
+                    let deliver = &mut |flags, payload| events.deliver(flags, payload);
+                    input.on_unreliable_fragment(sequence, part, budget, deliver)
+                })
+            }
+            Body::SendUnsequenced { group, payload } => {
+                self.on_unsequenced(channel, *group, payload, around)
+            }
+            Body::VerifyConnect(terms) => self.on_verify_connect(terms, around),
+            Body::Disconnect { data } => Step::Ended(Ended {
+                reason: DisconnectReason::Remote { data: *data },
+                acknowledge: head.wants_acknowledgement().then_some(sequence),
+            }),
+            Body::Ping if self.state.is_open() => Step::Done,
             Body::BandwidthLimit { incoming, outgoing } if self.state.is_open() => {
-                self.incoming_bandwidth = incoming;
-                self.outgoing_bandwidth = outgoing;
+                self.incoming_bandwidth = *incoming;
+                self.outgoing_bandwidth = *outgoing;
                 self.window_bytes =
-                    window_for(stricter(around.config.outgoing_bandwidth, incoming));
+                    window_for(stricter(around.config.outgoing_bandwidth, *incoming));
                 Step::Done
             }
             Body::ThrottleConfigure {
@@ -177,82 +249,60 @@ impl Peer {
                 acceleration,
                 deceleration,
             } if self.state.is_open() => {
-                self.throttle.interval_ms = interval_ms;
-                self.throttle.acceleration = acceleration;
-                self.throttle.deceleration = deceleration;
+                self.throttle.interval_ms = *interval_ms;
+                self.throttle.acceleration = *acceleration;
+                self.throttle.deceleration = *deceleration;
                 Step::Done
             }
-            Body::Connect(_)
-            | Body::Ping
-            | Body::BandwidthLimit { .. }
-            | Body::ThrottleConfigure { .. } => Step::Refused(DropReason::UnexpectedCommand),
+            _ => Step::Refused(DropReason::UnexpectedCommand),
         }
     }
 
+    /// Has `handle` take a packet, or a part of one, into a channel, if this is the time for packets.
     #[inline]
-    fn on_packet(&mut self, command: &Command<'_>, around: &mut Surroundings<'_>) -> Step {
+    fn on_packet(
+        &mut self,
+        channel: u8,
+        around: &mut Surroundings<'_>,
+        handle: impl FnOnce(&mut ChannelIn, (&mut Held, &Limits), &mut Delivery<'_>) -> Verdict,
+    ) -> Step {
         if !self.state.is_open() {
             return Step::Refused(DropReason::UnexpectedCommand);
         }
-        let Some(channel) = self.channels.open(command.channel) else {
+        let Some(open) = self.channels.open(channel) else {
             return Step::Refused(DropReason::BadChannel);
         };
-        let limits = &around.config.limits;
-        if around.events.is_full(limits) {
+        if around.events.is_full() {
             return Step::Skipped(DropReason::ReceiveLimit);
         }
-        let peer = self.key;
-        let mut delivered = false;
-        let events = &mut *around.events;
-        let mut deliver = |flags: PacketFlags, payload: Bytes| {
-            delivered = true;
-            events.push(Event::Received {
-                peer,
-                channel: command.channel,
-                flags,
-                payload,
-            });
+        let mut delivery = Delivery {
+            peer: self.key,
+            channel,
+            refusals: &mut self.refusals,
+            events: around.events,
         };
-        let budget = (&mut self.held, limits);
-        let sequence = command.sequence;
-        let verdict = match &command.body {
-            Body::SendReliable { payload } => {
-                channel
-                    .input
-                    .on_reliable(sequence, payload, budget, &mut deliver)
+        let budget = (&mut self.held, &around.config.limits);
+        handle(&mut open.input, budget, &mut delivery).into()
+    }
+
+    fn on_unsequenced(
+        &mut self,
+        channel: u8,
+        group: u16,
+        payload: &[u8],
+        around: &mut Surroundings<'_>,
+    ) -> Step {
+        let mut window = self.window.take().unwrap_or_default();
+        let step = self.on_packet(channel, around, |_, _, events| {
+            if let Err(reason) = window.accept(group) {
+                return Verdict::Ignored(reason);
             }
-            Body::SendUnreliable {
-                unreliable_sequence,
-                payload,
-            } => {
-                let number = (sequence, *unreliable_sequence);
-                channel
-                    .input
-                    .on_unreliable(number, payload, budget, &mut deliver)
-            }
-            Body::SendUnsequenced { group, payload } => match self.window.accept(*group) {
-                Ok(()) => {
-                    deliver(PacketFlags::UNSEQUENCED, Bytes::copy_from_slice(payload));
-                    Verdict::Taken
-                }
-                Err(reason) => Verdict::Ignored(reason),
-            },
-            Body::SendFragment(part) => {
-                channel
-                    .input
-                    .on_fragment(sequence, part, budget, &mut deliver)
-            }
-            Body::SendUnreliableFragment(part) => {
-                channel
-                    .input
-                    .on_unreliable_fragment(sequence, part, budget, &mut deliver)
-            }
-            _ => Verdict::Refused(DropReason::UnexpectedCommand),
-        };
-        if delivered {
-            self.refusals = 0;
-        }
-        verdict.into()
+            let payload = Bytes::copy_from_slice(payload);
+            events.deliver(PacketFlags::UNSEQUENCED, payload);
+            Verdict::Taken
+        });
+        self.window = Some(window);
+        step
     }
 
     /// Counts a packet that found no room; a peer that only sends these is dropped.

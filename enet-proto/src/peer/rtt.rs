@@ -1,6 +1,6 @@
 //! Round-trip time, and the packet throttle and loss figures that follow from it (ENet: `enet_peer_throttle`).
 
-use crate::config::Precision;
+use crate::config::{Config, Precision};
 use crate::wire::VerifyConnect;
 use core::time::Duration;
 use proto_core::Instant;
@@ -8,11 +8,11 @@ use proto_core::Instant;
 /// The value of the throttle at which every unreliable packet passes.
 pub(crate) const THROTTLE_SCALE: u32 = 32;
 const THROTTLE_STEP: u32 = 7;
-const LOSS_INTERVAL: Duration = Duration::from_secs(10);
+const LOSS_INTERVAL_MICROS: u64 = 10_000_000;
 const LOSS_SCALE: u64 = 65_536;
 const MILLI: u32 = 1000;
 /// The least by which a command's time to be acknowledged exceeds the mean.
-const TIMEOUT_MARGIN: Duration = Duration::from_millis(10);
+const TIMEOUT_MARGIN_MICROS: u64 = 8_000;
 
 /// Smoothed round-trip time, in microseconds or, as C ENet has it, in whole milliseconds.
 #[derive(Clone, Debug)]
@@ -40,37 +40,63 @@ impl RoundTrip {
         }
     }
 
-    const fn duration(&self, value: u32) -> Duration {
-        Duration::from_micros(value as u64 * (MILLI / self.precision.milli()) as u64)
+    const fn micros(&self, value: u32) -> u64 {
+        value as u64 * (MILLI / self.precision.milli()) as u64
     }
 
-    pub(crate) const fn mean(&self) -> Duration {
-        self.duration(self.mean)
+    pub(crate) const fn mean_micros(&self) -> u64 {
+        self.micros(self.mean)
     }
 
-    pub(crate) const fn variance(&self) -> Duration {
-        self.duration(self.variance)
+    pub(crate) const fn variance_micros(&self) -> u64 {
+        self.micros(self.variance)
     }
 
-    /// The time to wait for an acknowledgement: four deviations above the mean.
+    /// The microseconds to wait for an acknowledgement: four deviations above the mean, within bounds.
     ///
     /// A steady link has no deviation to speak of, so a margin stands in for it, as C ENet's rounding does.
-    pub(crate) fn timeout(&self) -> Duration {
+    #[inline]
+    pub(crate) fn timeout_micros(&self, bounds: &Retransmission) -> u32 {
         let least = match self.precision {
-            Precision::Microseconds => TIMEOUT_MARGIN,
-            Precision::Milliseconds => Duration::ZERO,
+            Precision::Microseconds => TIMEOUT_MARGIN_MICROS,
+            Precision::Milliseconds => 0,
         };
-        self.mean() + (4 * self.variance()).max(least)
+        let timeout = self.mean_micros() + (4 * self.variance_micros()).max(least);
+        u32::try_from(timeout)
+            .unwrap_or(u32::MAX)
+            .clamp(bounds.least_micros, bounds.most_micros)
     }
 
     /// A measured time in the unit of the smoothed ones, at least 1.
-    fn sample(&self, sample: Duration) -> u32 {
-        // A tenth of a day bounds the sums; ENet's 16-bit echo cannot express more than 65 s anyway.
-        let micros = u32::try_from(sample.as_micros())
-            .unwrap_or(u32::MAX)
-            .min(1 << 30);
-        let unit = MILLI / self.precision.milli();
-        ((micros + unit / 2) / unit).max(1)
+    #[inline]
+    fn sample(&self, micros: u64) -> u32 {
+        // 18 minutes bound the sums; ENet's 16-bit echo cannot express more than 65 s anyway.
+        let micros = micros.min(1 << 30) as u32;
+        match self.precision {
+            Precision::Microseconds => micros.max(1),
+            Precision::Milliseconds => ((micros + MILLI / 2) / MILLI).max(1),
+        }
+    }
+}
+
+/// When reliable commands are sent again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retransmission {
+    pub(crate) least_micros: u32,
+    pub(crate) most_micros: u32,
+    /// Whether what was overtaken is sent again at once.
+    pub(crate) is_early: bool,
+}
+
+impl Retransmission {
+    pub(crate) fn new(config: &Config) -> Self {
+        let bounds = &config.retransmission;
+        let micros = |bound: &Duration| u32::try_from(bound.as_micros()).unwrap_or(u32::MAX);
+        Self {
+            least_micros: micros(bounds.start()).max(1),
+            most_micros: micros(bounds.end()).max(1),
+            is_early: config.early_retransmission,
+        }
     }
 }
 
@@ -124,29 +150,37 @@ impl Throttle {
     }
 
     fn adjust(&mut self, sample: u32, round_trip: &RoundTrip) {
+        // A mean in whole milliseconds stops up to 7 short of the truth, and its deviation never falls below 3: the
+        // exact ones are given as much tolerance, or a little jitter would close the throttle.
+        let (slack, least) = match round_trip.precision {
+            Precision::Microseconds => (4 * MILLI, 3 * MILLI),
+            Precision::Milliseconds => (0, 1),
+        };
+        let last = round_trip.last.saturating_add(slack);
+        let variance = round_trip.last_variance.max(least);
         if round_trip.last <= round_trip.last_variance {
             self.value = self.limit;
-        } else if sample <= round_trip.last {
+        } else if sample <= last {
             self.value = self.value.saturating_add(self.acceleration).min(self.limit);
-        } else if sample
-            > round_trip
-                .last
-                .saturating_add(round_trip.last_variance.saturating_mul(2))
-        {
+        } else if sample > last.saturating_add(variance.saturating_mul(2)) {
             self.value = self.value.saturating_sub(self.deceleration);
         }
     }
 }
 
-/// Takes one measurement in: an acknowledgement came `sample` after its command was sent.
+/// Takes one measurement in: an acknowledgement came so many microseconds after its command was sent.
+#[inline]
 pub(crate) fn measure(
     round_trip: &mut RoundTrip,
     throttle: &mut Throttle,
     now: Instant,
-    sample: Duration,
+    sample_micros: u64,
     first: bool,
 ) {
-    let (sample, milli) = (round_trip.sample(sample), round_trip.precision.milli());
+    let (sample, milli) = (
+        round_trip.sample(sample_micros),
+        round_trip.precision.milli(),
+    );
     if first {
         round_trip.mean = sample;
         round_trip.variance = (sample + milli) / 2;
@@ -163,10 +197,10 @@ pub(crate) fn measure(
     }
     round_trip.lowest = round_trip.lowest.min(round_trip.mean);
     round_trip.highest_variance = round_trip.highest_variance.max(round_trip.variance);
-    let interval = Duration::from_millis(throttle.interval_ms.into());
+    let interval_micros = u64::from(throttle.interval_ms) * u64::from(MILLI);
     let due = throttle
         .epoch
-        .is_none_or(|epoch| now.saturating_since(epoch) >= interval);
+        .is_none_or(|epoch| now.micros_since(epoch) >= interval_micros);
     if due {
         round_trip.last = round_trip.lowest;
         // Clocks of a millisecond make smaller deviations meaningless to the throttle.
@@ -195,7 +229,7 @@ impl Loss {
             self.epoch = Some(now);
             return;
         };
-        if self.sent == 0 || now.saturating_since(epoch) < LOSS_INTERVAL {
+        if self.sent == 0 || now.micros_since(epoch) < LOSS_INTERVAL_MICROS {
             return;
         }
         let loss = self.lost.min(self.sent) * LOSS_SCALE / self.sent;
@@ -223,7 +257,7 @@ mod tests {
             round_trip,
             throttle,
             Instant::from_millis(1),
-            Duration::from_millis(millis),
+            millis.saturating_mul(1000),
             first,
         );
     }

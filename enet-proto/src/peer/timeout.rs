@@ -2,11 +2,9 @@
 
 use super::{Peer, State};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::send::{Flight, SlotState};
 use crate::wire::CONNECTION_CHANNEL;
 use core::cmp::Reverse;
-use core::time::Duration;
 use proto_core::Instant;
 
 /// The connection is dead.
@@ -15,7 +13,8 @@ pub(crate) struct TimedOut;
 impl Peer {
     /// When a ping is due, unless something flies; at once if there was no acknowledgement yet.
     pub(crate) fn ping_at(&self) -> Option<Instant> {
-        self.last_acknowledged.map(|last| last + self.ping_interval)
+        self.last_acknowledged
+            .map(|last| last.add_micros(self.ping_interval_micros))
     }
 
     /// When something is to be done for this connection, if nothing happens before and all that waits has left.
@@ -26,18 +25,18 @@ impl Peer {
         match self.state {
             State::Connected => match self.ping_at() {
                 Some(at) if at > now => Some(at),
-                _ => Some(now + self.ping_interval),
+                _ => Some(now.add_micros(self.ping_interval_micros)),
             },
             _ => None,
         }
     }
 
     /// Resends what has expired. What it queues leaves with the next datagram.
-    pub(crate) fn on_deadline(&mut self, config: &Config, clock: &Clock) -> Result<(), TimedOut> {
+    pub(crate) fn on_deadline(&mut self, clock: &Clock) -> Result<(), TimedOut> {
         let now = clock.now();
         if self.out.flying > 0 && self.retransmit_at <= now {
             while let Some(&(channel, sequence)) = self.out.sent_once.front() {
-                if !self.expire(channel, sequence, config, clock)? {
+                if !self.expire(channel, sequence, clock)? {
                     break;
                 }
                 self.out.sent_once.pop_front();
@@ -47,7 +46,7 @@ impl Peer {
                     break;
                 }
                 self.out.sent_again.pop();
-                self.expire(channel, sequence, config, clock)?;
+                self.expire(channel, sequence, clock)?;
             }
             self.find_retransmit_at();
         }
@@ -55,21 +54,20 @@ impl Peer {
     }
 
     /// Whether the entry of a command is finished with: acknowledged, or lost as of now.
-    fn expire(
-        &mut self,
-        channel: u8,
-        sequence: u16,
-        config: &Config,
-        clock: &Clock,
-    ) -> Result<bool, TimedOut> {
+    fn expire(&mut self, channel: u8, sequence: u16, clock: &Clock) -> Result<bool, TimedOut> {
         let now = clock.now();
         let (timeouts, last) = (self.timeouts, self.last_acknowledged);
-        let earliest = self.earliest_timeout;
+        let (earliest, retransmission) = (self.earliest_timeout, self.retransmission);
+        let current = self.retransmission_timeout();
         let Some((flight, bytes)) = self.flight(channel, sequence) else {
             return Ok(true);
         };
         if flight.state == SlotState::Lost {
             return Ok(true);
+        }
+        // A queue that has grown since then delays it too: if it were lost, later ones would tell.
+        if retransmission.is_early && flight.attempts == 1 {
+            flight.timeout_micros = flight.timeout_micros.max(current);
         }
         if flight.deadline() > now {
             return Ok(false);
@@ -78,7 +76,7 @@ impl Peer {
         // Whoever acknowledges anything is alive, however unlucky one command is; but not if it ignores one for long.
         let silent = now.saturating_since(last.map_or(earliest, |last| last.max(earliest)));
         let age = now.saturating_since(flight.first_sent);
-        let tries = flight.attempts.saturating_sub(1);
+        let tries = u32::from(flight.attempts.saturating_sub(1));
         let often = 1_u64
             .checked_shl(tries)
             .is_none_or(|tries| tries >= timeouts.limit.into());
@@ -88,10 +86,10 @@ impl Peer {
             return Err(TimedOut);
         }
         flight.state = SlotState::Lost;
-        flight.timeout = flight
-            .timeout
+        flight.timeout_micros = flight
+            .timeout_micros
             .saturating_mul(2)
-            .min(*config.retransmission.end());
+            .min(retransmission.most_micros);
         self.earliest_timeout = Some(earliest);
         self.lost(channel, sequence, bytes);
         Ok(true)
@@ -121,13 +119,10 @@ impl Peer {
         }
     }
 
-    /// How long a command that is sent now waits for its acknowledgement.
+    /// How many microseconds a command that is sent now waits for its acknowledgement.
     #[inline]
-    pub(crate) fn retransmission_timeout(&self, config: &Config) -> Duration {
-        let bounds = &config.retransmission;
-        self.round_trip
-            .timeout()
-            .clamp(*bounds.start(), *bounds.end())
+    pub(crate) fn retransmission_timeout(&self) -> u32 {
+        self.round_trip.timeout_micros(&self.retransmission)
     }
 
     /// Forgets acknowledged commands at the head of both lists and finds the next expiry.

@@ -1,12 +1,11 @@
 //! One channel's incoming order: [`ChannelIn`] (ENet: reliable and unreliable dispatch).
 
-use super::waitlist::{Waiting, Waitlist};
-use super::{Held, Reassembly, Shape};
+use super::ahead::Ahead;
+use super::waitlist::Waiting;
+use super::{Held, Shape};
 use crate::wire::Fragment;
 use crate::{DropReason, Limits, PacketFlags};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// Sequence numbers are sorted into 16 windows by their top four bits.
@@ -16,8 +15,6 @@ const WINDOWS: u16 = 16;
 const ACCEPTED_WINDOWS: u16 = 7;
 /// Beyond the accepted windows, this many count as too new; all behind these are old.
 const TOO_NEW_WINDOWS: u16 = 2;
-/// Incomplete unreliable packets of a channel, oldest out; ENet keeps two as well.
-const INCOMPLETE_UNRELIABLE: usize = 2;
 
 /// What became of a packet or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +32,10 @@ pub(crate) enum Verdict {
 pub(crate) struct ChannelIn {
     /// Reliable commands delivered so far; the low 16 bits are the last sequence number.
     delivered: u64,
+    /// What came before its turn. Apart, and made on first use, since on a good link there is nothing.
+    ahead: Option<Box<Ahead>>,
     /// Unreliable sequence number last delivered since then.
     unreliable: u16,
-    /// Reliable packets that are ahead, by position in the channel.
-    waiting: Waitlist,
-    /// Complete unreliable packets that wait for a reliable one, by its position and their own number.
-    waiting_unreliable: BTreeMap<(u64, u16), (PacketFlags, Bytes)>,
-    incomplete_unreliable: Vec<((u64, u16), Reassembly)>,
 }
 
 /// How far `sequence` is ahead of `delivered`, in windows.
@@ -104,7 +98,9 @@ impl ChannelIn {
         if position != self.delivered + 1 {
             return self.wait_reliable(position, payload, held, limits);
         }
-        if !self.waiting.is_empty() && self.waiting.get_mut(position).is_some() {
+        if let Some(ahead) = &mut self.ahead
+            && ahead.waiting.get_mut(position).is_some()
+        {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         deliver(PacketFlags::RELIABLE, Bytes::copy_from_slice(payload));
@@ -119,15 +115,16 @@ impl ChannelIn {
         held: &mut Held,
         limits: &Limits,
     ) -> Verdict {
-        if self.waiting.get_mut(position).is_some() {
+        let waiting = &mut self.ahead.get_or_insert_default().waiting;
+        if waiting.get_mut(position).is_some() {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        let grows = self.waiting.needs_chunk(position);
+        let grows = waiting.needs_chunk(position);
         if !held.wait_in_list(payload.len(), grows, limits) {
             return Verdict::Refused(DropReason::ReceiveLimit);
         }
         let packet = Waiting::Packet(Bytes::copy_from_slice(payload));
-        self.waiting.insert(position, packet);
+        waiting.insert(position, packet);
         Verdict::Taken
     }
 
@@ -155,7 +152,8 @@ impl ChannelIn {
             return Verdict::Refused(DropReason::BadFragment);
         }
         let is_next = position == self.delivered + 1;
-        if self.waiting.get_mut(position).is_none() {
+        let waiting = &mut self.ahead.get_or_insert_default().waiting;
+        if waiting.get_mut(position).is_none() {
             let reassembly = if is_next {
                 held.open_in_turn(shape)
             } else {
@@ -164,11 +162,11 @@ impl ChannelIn {
                     None => return Verdict::Refused(DropReason::ReceiveLimit),
                 }
             };
-            held.count_chunk(self.waiting.needs_chunk(position), false);
+            held.count_chunk(waiting.needs_chunk(position), false);
             let parts = Waiting::Parts(Box::new(reassembly));
-            self.waiting.insert(position, parts);
+            waiting.insert(position, parts);
         }
-        let Some(Waiting::Parts(reassembly)) = self.waiting.get_mut(position) else {
+        let Some(Waiting::Parts(reassembly)) = waiting.get_mut(position) else {
             return Verdict::Refused(DropReason::BadFragment);
         };
         if reassembly.shape() != shape {
@@ -200,85 +198,23 @@ impl ChannelIn {
     ) {
         self.delivered = position;
         self.unreliable = 0;
-        if !self.waiting.is_empty() {
-            self.deliver_waiting(held, deliver);
-        }
-        if !(self.waiting_unreliable.is_empty() && self.incomplete_unreliable.is_empty()) {
-            self.deliver_waiting_unreliable(held, deliver);
+        if self.ahead.is_some() {
+            self.deliver_ahead(held, deliver);
         }
     }
 
-    fn deliver_waiting(&mut self, held: &mut Held, deliver: &mut impl FnMut(PacketFlags, Bytes)) {
-        loop {
-            let position = self.delivered + 1;
-            match self.waiting.get_mut(position) {
-                None => return,
-                Some(Waiting::Parts(reassembly)) if !reassembly.is_complete() => return,
-                Some(_) => {}
-            }
-            match self.take_waiting(position, held) {
-                Some(Waiting::Packet(payload)) => {
-                    self.delivered = position;
-                    deliver(PacketFlags::RELIABLE, payload);
-                }
-                Some(Waiting::Parts(reassembly)) => {
-                    self.delivered += u64::from(reassembly.shape().count);
-                    deliver(PacketFlags::RELIABLE, reassembly.into_payload());
-                    // Packets inside the range of a fragmented one: only a broken sender makes these.
-                    while let Some(inside) = self.waiting.first_up_to(self.delivered) {
-                        self.take_waiting(inside, held);
-                    }
-                }
-                None => return,
-            }
+    #[inline(never)]
+    fn deliver_ahead(&mut self, held: &mut Held, deliver: &mut impl FnMut(PacketFlags, Bytes)) {
+        let Some(ahead) = &mut self.ahead else {
+            return;
+        };
+        if !ahead.waiting.is_empty() {
+            ahead.deliver_reliable(&mut self.delivered, held, deliver);
         }
-    }
-
-    /// Takes what waits at `position` out, and gives back what it is charged.
-    #[inline]
-    fn take_waiting(&mut self, position: u64, held: &mut Held) -> Option<Waiting> {
-        let (waiting, freed) = self.waiting.take(position)?;
-        match &waiting {
-            Waiting::Packet(payload) => held.leave_list(payload.len()),
-            Waiting::Parts(reassembly) => held.close(reassembly),
+        if !(ahead.unreliable.is_empty() && ahead.incomplete_unreliable.is_empty()) {
+            let last = (self.delivered, &mut self.unreliable);
+            ahead.deliver_unreliable(last, held, deliver);
         }
-        held.count_chunk(false, freed);
-        Some(waiting)
-    }
-
-    fn deliver_waiting_unreliable(
-        &mut self,
-        held: &mut Held,
-        deliver: &mut impl FnMut(PacketFlags, Bytes),
-    ) {
-        while let Some(first) = self.waiting_unreliable.first_entry() {
-            let &(position, number) = first.key();
-            if position > self.delivered {
-                break;
-            }
-            let (flags, payload) = first.remove();
-            held.release_unreliable(payload.len());
-            if position == self.delivered {
-                self.unreliable = number;
-                deliver(flags, payload);
-            } else {
-                held.evicted += 1;
-            }
-        }
-        self.evict_incomplete(held);
-    }
-
-    /// Drops the incomplete packets that come before what has been delivered.
-    fn evict_incomplete(&mut self, held: &mut Held) {
-        let last = (self.delivered, self.unreliable);
-        self.incomplete_unreliable.retain(|(key, reassembly)| {
-            let keep = *key > last;
-            if !keep {
-                held.close(reassembly);
-                held.evicted += 1;
-            }
-            keep
-        });
     }
 
     /// The key of an unreliable packet that belongs behind reliable command `sequence`, if it can still be delivered.
@@ -322,18 +258,19 @@ impl ChannelIn {
         if key.0 == self.delivered {
             self.unreliable = key.1;
             deliver(flags, payload);
-            if !self.incomplete_unreliable.is_empty() {
-                self.evict_incomplete(held);
+            if let Some(ahead) = &mut self.ahead {
+                ahead.evict_incomplete(key, held);
             }
             return Verdict::Taken;
         }
-        if self.waiting_unreliable.contains_key(&key) {
+        let waiting = &mut self.ahead.get_or_insert_default().unreliable;
+        if waiting.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         if !held.wait_unreliable(payload.len(), limits) {
             return Verdict::Ignored(DropReason::ReceiveLimit);
         }
-        self.waiting_unreliable.insert(key, (flags, payload));
+        waiting.insert(key, (flags, payload));
         Verdict::Taken
     }
 
@@ -353,13 +290,14 @@ impl ChannelIn {
             Ok(shape) => shape,
             Err(reason) => return Verdict::Refused(reason),
         };
-        if self.waiting_unreliable.contains_key(&key) {
+        let ahead = self.ahead.get_or_insert_default();
+        if ahead.unreliable.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        let Some(index) = self.incomplete_index(key, shape, held, limits) else {
+        let Some(index) = ahead.incomplete_index(key, shape, held, limits) else {
             return Verdict::Ignored(DropReason::ReceiveLimit);
         };
-        let (_, reassembly) = &mut self.incomplete_unreliable[index];
+        let (_, reassembly) = &mut ahead.incomplete_unreliable[index];
         if reassembly.shape() != shape {
             return Verdict::Refused(DropReason::BadFragment);
         }
@@ -377,33 +315,10 @@ impl ChannelIn {
         if !reassembly.is_complete() {
             return Verdict::Taken;
         }
-        let (_, reassembly) = self.incomplete_unreliable.swap_remove(index);
+        let (_, reassembly) = ahead.incomplete_unreliable.swap_remove(index);
         held.close(&reassembly);
         let packet = (PacketFlags::UNRELIABLE_FRAGMENT, reassembly.into_payload());
         self.finish_unreliable(key, packet, (held, limits), deliver)
-    }
-
-    /// Where the incomplete packet `key` is; makes room for it and opens it if it is new.
-    fn incomplete_index(
-        &mut self,
-        key: (u64, u16),
-        shape: Shape,
-        held: &mut Held,
-        limits: &Limits,
-    ) -> Option<usize> {
-        let list = &mut self.incomplete_unreliable;
-        if let Some(index) = list.iter().position(|(other, _)| *other == key) {
-            return Some(index);
-        }
-        if list.len() >= INCOMPLETE_UNRELIABLE {
-            let oldest = (0..list.len()).min_by_key(|&index| list[index].0)?;
-            let (_, reassembly) = list.swap_remove(oldest);
-            held.close(&reassembly);
-            held.evicted += 1;
-        }
-        let reassembly = held.open(shape, limits)?;
-        list.push((key, reassembly));
-        Some(list.len() - 1)
     }
 }
 

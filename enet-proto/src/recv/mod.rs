@@ -1,5 +1,6 @@
 //! What comes in, in the order in which the application gets it.
 
+mod ahead;
 mod channel;
 mod reassembly;
 mod unsequenced;

@@ -2,7 +2,6 @@
 
 use crate::clock::Clock;
 use alloc::collections::VecDeque;
-use core::time::Duration;
 use proto_core::Instant;
 
 /// The reliable commands of one channel from the oldest that is not acknowledged to the newest that was sent.
@@ -20,14 +19,14 @@ struct Slot<T> {
     flight: Flight,
 }
 
-/// When a command was sent, and how often.
+/// When a command was sent, and how often. Small, since with the command it fills a line of the cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {
     pub(crate) first_sent: Instant,
     pub(crate) sent: Instant,
     /// How long to wait for the acknowledgement of the last attempt.
-    pub(crate) timeout: Duration,
-    pub(crate) attempts: u32,
+    pub(crate) timeout_micros: u32,
+    pub(crate) attempts: u16,
     pub(crate) state: SlotState,
 }
 
@@ -40,43 +39,53 @@ pub(crate) enum SlotState {
 }
 
 impl Flight {
-    pub(crate) const fn new(now: Instant, timeout: Duration) -> Self {
+    pub(crate) const fn new(now: Instant, timeout_micros: u32) -> Self {
         Self {
             first_sent: now,
             sent: now,
-            timeout,
+            timeout_micros,
             attempts: 1,
             state: SlotState::Flying,
         }
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        self.sent + self.timeout
+        self.sent.add_micros(self.timeout_micros.into())
     }
 
-    /// How long the acknowledgement took whose echo is `sent_time`; nothing if no attempt was made then.
-    fn sample(&self, sent_time: u16, clock: &Clock) -> Option<Duration> {
+    /// How many microseconds the acknowledgement took whose echo is `sent_time`; nothing if no attempt was made then.
+    #[inline]
+    fn sample(&self, sent_time: u16, clock: &Clock) -> Option<u64> {
         if sent_time == clock.wire(self.sent) {
-            return Some(clock.now().saturating_since(self.sent));
+            return Some(clock.now().micros_since(self.sent));
         }
+        self.late_sample(sent_time, clock)
+    }
+
+    #[cold]
+    fn late_sample(&self, sent_time: u16, clock: &Clock) -> Option<u64> {
         if sent_time == clock.wire(self.first_sent) {
-            return Some(clock.now().saturating_since(self.first_sent));
+            return Some(clock.now().micros_since(self.first_sent));
         }
         let first = clock.wire(self.first_sent);
         let between = self.attempts > 2
             && sent_time.wrapping_sub(first) < clock.wire(self.sent).wrapping_sub(first);
-        between.then(|| clock.since_wire(sent_time))
+        between.then(|| clock.micros_since_wire(sent_time))
     }
 }
 
 /// Entries for which an empty queue keeps memory.
 const KEPT_ENTRIES: usize = 64;
 
-/// Gives the memory of a burst back once a queue is empty: there are several queues for each peer.
+/// Once a queue is empty, gives the memory of a burst back, since there are several queues for each peer, and lets the
+/// queue begin anew in the memory that is still in the cache.
 #[inline]
 pub(super) fn release<T>(queue: &mut VecDeque<T>) {
-    if queue.is_empty() && queue.capacity() > KEPT_ENTRIES {
-        queue.shrink_to(KEPT_ENTRIES);
+    if queue.is_empty() {
+        queue.clear();
+        if queue.capacity() > KEPT_ENTRIES {
+            queue.shrink_to(KEPT_ENTRIES);
+        }
     }
 }
 
@@ -118,12 +127,14 @@ impl<T> InFlight<T> {
         sequence: u16,
         sent_time: u16,
         clock: &Clock,
-    ) -> Option<(T, Flight, Duration)> {
+    ) -> Option<(T, Flight, u64)> {
         let slot = self
             .slots
             .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
         let sample = slot.flight.sample(sent_time, clock)?;
-        let (item, flight) = self.remove(sequence)?;
+        let item = slot.item.take()?;
+        let flight = slot.flight;
+        self.pass_acknowledged();
         Some((item, flight, sample))
     }
 
@@ -135,12 +146,18 @@ impl<T> InFlight<T> {
             .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
         let item = slot.item.take()?;
         let flight = slot.flight;
+        self.pass_acknowledged();
+        Some((item, flight))
+    }
+
+    /// Moves on to the oldest command that is not acknowledged.
+    #[inline]
+    fn pass_acknowledged(&mut self) {
         while self.slots.front().is_some_and(|slot| slot.item.is_none()) {
             self.slots.pop_front();
             self.base = self.base.wrapping_add(1);
         }
         release(&mut self.slots);
-        Some((item, flight))
     }
 }
 
@@ -149,7 +166,7 @@ mod tests {
     use super::*;
 
     fn flight(millis: u64) -> Flight {
-        Flight::new(Instant::from_millis(millis), Duration::from_millis(100))
+        Flight::new(Instant::from_millis(millis), 100_000)
     }
 
     // req: HE-13
@@ -164,7 +181,7 @@ mod tests {
         assert!(list.acknowledge(1, 20, &clock).is_none(), "never sent");
         assert!(list.acknowledge(65_534, 10, &clock).is_none(), "long gone");
         let (item, _, sample) = list.acknowledge(0, 20, &clock).unwrap();
-        assert_eq!((item, sample), ('b', Duration::from_millis(30)));
+        assert_eq!((item, sample), ('b', 30_000));
         assert!(list.acknowledge(0, 20, &clock).is_none(), "twice");
         assert_eq!(list.base(), 65_535);
         assert!(list.acknowledge(65_535, 10, &clock).is_some());
@@ -180,8 +197,7 @@ mod tests {
         command.attempts = 3;
         command.sent = Instant::from_millis(700);
         for (echo, millis) in [(100, 900), (300, 700), (700, 300)] {
-            let sample = Duration::from_millis(millis);
-            assert_eq!(command.sample(echo, &clock), Some(sample));
+            assert_eq!(command.sample(echo, &clock), Some(millis * 1000));
         }
         for echo in [99, 701, 1000] {
             assert_eq!(command.sample(echo, &clock), None);

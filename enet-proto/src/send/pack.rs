@@ -1,8 +1,9 @@
 //! Datagrams made of what waits: which commands leave now, in which order, and around them the header.
 
+use super::in_flight::release;
+use super::queue::Other;
 use super::{Control, Flight, SlotState};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::peer::{Peer, State};
 use crate::stats::Stats;
 use crate::wire::{
@@ -10,7 +11,6 @@ use crate::wire::{
     checksum,
 };
 use core::ops::Range;
-use core::time::Duration;
 use proto_core::Writer;
 
 const CHECKSUM_BYTES: u16 = 4;
@@ -86,8 +86,9 @@ struct Packing<'a> {
 }
 
 impl Packing<'_> {
-    /// Writes `command` if it fits; it fits in whole or not at all.
-    #[inline]
+    /// Writes `command` if it fits; it fits in whole or not at all. Inlined, so that a call for one kind of command is
+    /// left with the code for that kind.
+    #[inline(always)]
     fn add(&mut self, command: &Command<'_>) -> bool {
         if self.commands >= COMMANDS_PER_DATAGRAM
             || self.writer.room() < command.encoded_len()
@@ -100,6 +101,18 @@ impl Packing<'_> {
         self.wants_acknowledgement |= command.acknowledge;
         true
     }
+
+    /// The same for calls that may be for any kind.
+    fn add_any(&mut self, command: &Command<'_>) -> bool {
+        self.add(command)
+    }
+
+    /// Whether a command of so many bytes fits; if not, the datagram is full.
+    #[inline]
+    fn fits(&mut self, bytes: usize) -> bool {
+        self.full |= self.commands >= COMMANDS_PER_DATAGRAM || self.writer.room() < bytes;
+        !self.full
+    }
 }
 
 impl Peer {
@@ -107,7 +120,6 @@ impl Peer {
     pub(crate) fn write_datagram(
         &mut self,
         buffer: &mut [u8],
-        config: &Config,
         clock: &Clock,
         stats: &mut Stats,
     ) -> Option<Packed> {
@@ -121,9 +133,8 @@ impl Peer {
             full: false,
         };
         self.pack_acknowledgements(&mut packing);
-        let timeout = self.retransmission_timeout(config);
-        let early_retransmission = config.early_retransmission;
-        let mut reliable_open = self.pack_lost(&mut packing, early_retransmission, (clock, stats));
+        let timeout = self.retransmission_timeout();
+        let mut reliable_open = self.pack_lost(&mut packing, clock, stats);
         while !packing.full
             && self.pack_next(&mut packing, &mut reliable_open, timeout, (clock, stats))
         {}
@@ -155,25 +166,26 @@ impl Peer {
 
     fn pack_acknowledgements(&mut self, packing: &mut Packing<'_>) {
         while let Some(run) = self.out.acknowledgements.front_mut() {
-            let command = Command {
-                acknowledge: false,
-                unsequenced: false,
-                channel: run.channel,
-                sequence: run.first,
-                body: Body::Acknowledge {
+            while run.count > 0 {
+                let command = Command {
+                    acknowledge: false,
+                    unsequenced: false,
+                    channel: run.channel,
                     sequence: run.first,
-                    sent_time: run.sent_time,
-                },
-            };
-            if !packing.add(&command) {
-                return;
+                    body: Body::Acknowledge {
+                        sequence: run.first,
+                        sent_time: run.sent_time,
+                    },
+                };
+                if !packing.add(&command) {
+                    return;
+                }
+                self.data_sent += command.encoded_len() as u64;
+                run.first = run.first.wrapping_add(1);
+                run.count -= 1;
             }
-            self.data_sent += command.encoded_len() as u64;
-            run.first = run.first.wrapping_add(1);
-            run.count -= 1;
-            if run.count == 0 {
-                self.out.acknowledgements.pop_front();
-            }
+            self.out.acknowledgements.pop_front();
+            release(&mut self.out.acknowledgements);
         }
     }
 
@@ -187,12 +199,7 @@ impl Peer {
 
     /// Sends lost commands again; false if the byte window closed.
     #[inline]
-    fn pack_lost(
-        &mut self,
-        packing: &mut Packing<'_>,
-        early_retransmission: bool,
-        (clock, stats): (&Clock, &mut Stats),
-    ) -> bool {
+    fn pack_lost(&mut self, packing: &mut Packing<'_>, clock: &Clock, stats: &mut Stats) -> bool {
         while let Some(&(channel, sequence)) = self.out.lost.front() {
             let window = u64::from(self.throttle.value) * u64::from(self.window_bytes) / 32;
             let most = window.max(self.layout.mtu_bytes.into());
@@ -200,7 +207,7 @@ impl Peer {
             let (flight, bytes) = if channel == CONNECTION_CHANNEL {
                 match self.out.control.find(sequence) {
                     Some((control, flight)) if flight.state == SlotState::Lost => {
-                        if !packing.add(&control.command(sequence)) {
+                        if !packing.add_any(&control.command(sequence)) {
                             return true;
                         }
                         (flight, 0)
@@ -221,7 +228,7 @@ impl Peer {
                         if bytes as u64 > room {
                             return false;
                         }
-                        if !packing.add(&piece.command(channel, sequence)) {
+                        if !packing.add_any(&piece.command(channel, sequence)) {
                             return true;
                         }
                         (flight, bytes)
@@ -245,7 +252,7 @@ impl Peer {
             self.out
                 .sent_again
                 .push(core::cmp::Reverse((deadline, channel, sequence)));
-            if early_retransmission {
+            if self.retransmission.is_early {
                 self.out.resent.push_back((clock.now(), channel, sequence));
             }
             stats.retransmissions += 1;
@@ -259,7 +266,7 @@ impl Peer {
         &mut self,
         packing: &mut Packing<'_>,
         reliable_open: &mut bool,
-        timeout: Duration,
+        timeout: u32,
         (clock, stats): (&Clock, &mut Stats),
     ) -> bool {
         let other = self.out.other.front().map(|(order, _)| *order);
@@ -281,12 +288,7 @@ impl Peer {
 
     /// Packs the next reliable piece; false if a window is closed and no more of them may leave.
     #[inline]
-    fn pack_reliable(
-        &mut self,
-        packing: &mut Packing<'_>,
-        timeout: Duration,
-        clock: &Clock,
-    ) -> bool {
+    fn pack_reliable(&mut self, packing: &mut Packing<'_>, timeout: u32, clock: &Clock) -> bool {
         let Some(packet) = self.out.reliable.front() else {
             return false;
         };
@@ -304,7 +306,17 @@ impl Peer {
         if ahead >= FREE_WINDOWS {
             return false;
         }
-        if !packing.add(&packet.next().command(channel, sequence)) {
+        let packed = match packet.next().whole() {
+            Some(payload) => packing.add(&Command {
+                acknowledge: true,
+                unsequenced: false,
+                channel,
+                sequence,
+                body: Body::SendReliable { payload },
+            }),
+            None => packing.add_any(&packet.next().command(channel, sequence)),
+        };
+        if !packed {
             return true;
         }
         let Some(piece) = self.out.take_reliable_piece() else {
@@ -313,7 +325,7 @@ impl Peer {
         output
             .in_flight
             .push(piece, Flight::new(clock.now(), timeout));
-        self.note_sent(channel, sequence, clock.now() + timeout);
+        self.note_sent(channel, sequence, clock.now().add_micros(timeout.into()));
         self.out.flying_bytes += bytes;
         true
     }
@@ -327,22 +339,52 @@ impl Peer {
         self.out.sent_once.push_back((channel, sequence));
     }
 
+    /// Packs or drops the front of the other queue if it is the most frequent kind, an ordered packet in one piece.
     #[inline]
+    fn pack_unreliable(&mut self, packing: &mut Packing<'_>, stats: &mut Stats) -> bool {
+        let Some((_, Other::Unreliable(channel, sequence, number, payload))) =
+            self.out.other.front()
+        else {
+            return false;
+        };
+        let body = Body::SendUnreliable {
+            unreliable_sequence: *number,
+            payload,
+        };
+        let bytes = payload.len();
+        if !packing.fits(body.fixed_len() + bytes) {
+            return true;
+        }
+        if self.throttle.passes() {
+            packing.add(&Command {
+                acknowledge: false,
+                unsequenced: false,
+                channel: *channel,
+                sequence: *sequence,
+                body,
+            });
+        } else {
+            stats.throttled += 1;
+        }
+        self.out.pop_unreliable(bytes);
+        true
+    }
+
     fn pack_other(
         &mut self,
         packing: &mut Packing<'_>,
-        timeout: Duration,
+        timeout: u32,
         clock: &Clock,
         stats: &mut Stats,
     ) {
+        if self.pack_unreliable(packing, stats) {
+            return;
+        }
         let Some((_, other)) = self.out.other.front() else {
             return;
         };
         let command = other.command();
-        if packing.commands >= COMMANDS_PER_DATAGRAM
-            || packing.writer.room() < command.encoded_len()
-        {
-            packing.full = true;
+        if !packing.fits(command.encoded_len()) {
             return;
         }
         if other.is_throttled() && !self.throttle.passes() {
@@ -350,19 +392,23 @@ impl Peer {
             self.out.drop_other();
             return;
         }
-        if !packing.add(&command) {
+        if !packing.add_any(&command) {
             return;
         }
         if let Some((sequence, control)) = self.out.finish_other() {
             self.out
                 .control
                 .push(control, Flight::new(clock.now(), timeout));
-            self.note_sent(CONNECTION_CHANNEL, sequence, clock.now() + timeout);
+            self.note_sent(
+                CONNECTION_CHANNEL,
+                sequence,
+                clock.now().add_micros(timeout.into()),
+            );
         }
     }
 
     /// Adds a ping where nothing else would show whether the remote is alive.
-    fn pack_ping(&mut self, packing: &mut Packing<'_>, timeout: Duration, clock: &Clock) {
+    fn pack_ping(&mut self, packing: &mut Packing<'_>, timeout: u32, clock: &Clock) {
         let ping = Body::Ping;
         if self.out.flying > 0
             || self.state != State::Connected
@@ -373,14 +419,18 @@ impl Peer {
             return;
         }
         let sequence = self.out.next_control_sequence();
-        if !packing.add(&Command::connection(sequence, ping)) {
+        if !packing.add_any(&Command::connection(sequence, ping)) {
             return;
         }
         self.data_sent += ping.fixed_len() as u64;
         self.out
             .control
             .push(Control::Ping, Flight::new(clock.now(), timeout));
-        self.note_sent(CONNECTION_CHANNEL, sequence, clock.now() + timeout);
+        self.note_sent(
+            CONNECTION_CHANNEL,
+            sequence,
+            clock.now().add_micros(timeout.into()),
+        );
     }
 
     /// Drops everything that waits, as a disconnect does.

@@ -43,6 +43,7 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         if self.part_bytes == 0 {
             return &self.payload;
@@ -52,7 +53,14 @@ impl Piece {
         &self.payload[from..self.payload.len().min(from + part)]
     }
 
+    /// The packet if it is in one piece.
+    #[inline]
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        (self.part_bytes == 0).then_some(&self.payload)
+    }
+
     /// Whether it is the last piece of its packet.
+    #[inline]
     pub(crate) fn is_last(&self) -> bool {
         self.part_bytes == 0
             || (self.number as usize + 1) * self.part_bytes as usize >= self.payload.len()
@@ -283,6 +291,15 @@ impl Outgoing {
             && self.flying == 0
     }
 
+    /// Whether anything waits that may leave now.
+    #[inline]
+    pub(crate) fn has_output(&self) -> bool {
+        !(self.acknowledgements.is_empty()
+            && self.reliable.is_empty()
+            && self.other.is_empty()
+            && self.lost.is_empty())
+    }
+
     fn next_order(&mut self) -> u64 {
         self.order += 1;
         self.order
@@ -458,6 +475,15 @@ impl Outgoing {
             Other::Control(sequence, control) => Some((sequence, control)),
             _ => None,
         }
+    }
+
+    /// Takes the front of the other queue out, which is an unreliable packet of so many bytes.
+    #[inline]
+    pub(crate) fn pop_unreliable(&mut self, bytes: usize) {
+        self.other.pop_front();
+        release(&mut self.other);
+        self.queued_packets -= 1;
+        self.queued_bytes -= bytes;
     }
 
     /// Takes the front of the other queue out.

@@ -24,6 +24,45 @@ pub struct Command<'a> {
     pub body: Body<'a>,
 }
 
+/// The four bytes that every command begins with.
+///
+/// A receiver reads them first and then decodes the few frequent kinds by themselves: a [`Body`] is as large as the
+/// largest of all kinds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    flags: u8,
+    pub(crate) channel: u8,
+    pub(crate) sequence: u16,
+}
+
+impl Head {
+    pub(crate) const ACKNOWLEDGE: u8 = 1;
+    pub(crate) const SEND_RELIABLE: u8 = 6;
+    pub(crate) const SEND_UNRELIABLE: u8 = 7;
+
+    #[inline]
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let [flags, channel, high, low] = reader.array("command header")?;
+        Ok(Self {
+            flags,
+            channel,
+            sequence: u16::from_be_bytes([high, low]),
+        })
+    }
+
+    /// The command number, 0 to 15.
+    #[inline]
+    pub(crate) const fn number(self) -> u8 {
+        self.flags & NUMBER_MASK
+    }
+
+    /// Whether the sender wants it acknowledged.
+    #[inline]
+    pub(crate) const fn wants_acknowledgement(self) -> bool {
+        self.flags & ACKNOWLEDGE != 0
+    }
+}
+
 /// What a command says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the format is closed")]
@@ -137,8 +176,9 @@ fn length(payload: &[u8]) -> Result<u16, NoSpace> {
     u16::try_from(payload.len()).map_err(|_| NoSpace::new(payload.len(), u16::MAX.into()))
 }
 
+/// The length and the bytes of a packet.
 #[inline]
-fn payload<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+pub(crate) fn payload<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let length = reader.u16_be("data length")?;
     reader.bytes(length.into(), "payload")
 }
@@ -163,13 +203,13 @@ impl<'a> Command<'a> {
     #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let at = reader.at();
-        let [flags, channel, high, low] = reader.array("command header")?;
-        let body = Body::decode(flags & NUMBER_MASK, at, reader)?;
+        let head = Head::decode(reader)?;
+        let body = Body::decode(head, at, reader)?;
         Ok(Self {
-            acknowledge: flags & ACKNOWLEDGE != 0,
-            unsequenced: flags & UNSEQUENCED != 0,
-            channel,
-            sequence: u16::from_be_bytes([high, low]),
+            acknowledge: head.wants_acknowledgement(),
+            unsequenced: head.flags & UNSEQUENCED != 0,
+            channel: head.channel,
+            sequence: head.sequence,
             body,
         })
     }
@@ -254,9 +294,13 @@ impl<'a> Body<'a> {
         }
     }
 
-    #[inline]
-    fn decode(number: u8, at: usize, reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(match number {
+    /// Reads what follows `head`, which begins at byte `at`.
+    pub(crate) fn decode(
+        head: Head,
+        at: usize,
+        reader: &mut Reader<'a>,
+    ) -> Result<Self, DecodeError> {
+        Ok(match head.number() {
             1 => Self::Acknowledge {
                 sequence: reader.u16_be("received sequence number")?,
                 sent_time: reader.u16_be("received sent time")?,
@@ -297,7 +341,7 @@ impl<'a> Body<'a> {
                     at,
                     DecodeErrorKind::Illegal {
                         field: "command number",
-                        value: number.into(),
+                        value: head.number().into(),
                     },
                 ));
             }

@@ -17,6 +17,7 @@ mod header;
 
 pub use checksum::checksum;
 pub use command::{Body, Command, Fragment};
+pub(crate) use command::{Head, payload};
 pub use connect::{Connect, ConnectId, VerifyConnect};
 pub use header::Header;
 

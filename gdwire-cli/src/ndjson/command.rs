@@ -36,8 +36,22 @@ pub(crate) enum SceneCommand {
         node: String,
         peer: i32,
     },
+    /// Bytes per frame; no limit without.
+    Budget {
+        peer: i32,
+        bytes: Option<usize>,
+    },
     Despawn {
         node: String,
+    },
+    Priority {
+        node: String,
+        priority: u16,
+    },
+    /// Of the nodes with a filter, those that the peer sees.
+    Relevant {
+        peer: i32,
+        nodes: Vec<String>,
     },
     Set {
         node: String,
@@ -168,11 +182,37 @@ impl Fields {
         Ok(node_path(&self.text(key)?).to_owned())
     }
 
+    fn nodes(&mut self) -> Result<Vec<String>, CommandError> {
+        let Json::Array(list) = self.take("nodes")? else {
+            return Err("nodes: expected an array of paths".to_owned().into());
+        };
+        let path = |json: &Json| match json.as_str() {
+            Some(path) => Ok(node_path(path).to_owned()),
+            None => Err(format!("nodes: expected a path, not {json}").into()),
+        };
+        list.iter().map(path).collect()
+    }
+
     fn scene(&mut self, name: &str) -> Result<Option<SceneCommand>, CommandError> {
         Ok(Some(match name {
             "authority" => SceneCommand::Authority {
                 node: self.node("node")?,
                 peer: self.peer()?,
+            },
+            "budget" => SceneCommand::Budget {
+                peer: self.peer()?,
+                bytes: match self.take("bytes")? {
+                    Json::Null => None,
+                    json => Some(whole(&json, "bytes", "a number of bytes or null")?),
+                },
+            },
+            "priority" => SceneCommand::Priority {
+                node: self.node("node")?,
+                priority: whole(&self.take("priority")?, "priority", "1 to 65535")?,
+            },
+            "relevant" => SceneCommand::Relevant {
+                peer: self.peer()?,
+                nodes: self.nodes()?,
             },
             "despawn" => SceneCommand::Despawn {
                 node: self.node("node")?,
@@ -274,6 +314,13 @@ impl Fields {
     }
 }
 
+/// A whole number that is not negative, of the field `key`.
+fn whole<N: TryFrom<u64>>(json: &Json, key: &str, expected: &str) -> Result<N, CommandError> {
+    json.as_u64()
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| format!("{key}: expected {expected}, not {json}").into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,6 +392,18 @@ mod tests {
                 r#"{"do":"set","node":"N","properties":{"p":{"gd":"?"}}}"#,
                 "command",
                 "\"p\"",
+            ),
+            (r#"{"do":"budget","peer":2}"#, "command", "\"bytes\""),
+            (r#"{"do":"budget","peer":2,"bytes":-1}"#, "command", "bytes"),
+            (
+                r#"{"do":"priority","node":"N","priority":70000}"#,
+                "command",
+                "65535",
+            ),
+            (
+                r#"{"do":"relevant","peer":2,"nodes":["N",1]}"#,
+                "command",
+                "not 1",
             ),
             (
                 r#"{"do":"visibility","node":"N","peer":2,"visible":1}"#,

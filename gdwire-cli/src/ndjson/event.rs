@@ -5,7 +5,8 @@ use crate::options::{to_hex, transfer_name};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use gdwire::session::{
-    AuthFailure, PeerId, RpcCall, SpawnSource, Spawned, StateReceived, TransferMode,
+    AuthFailure, NodeKey, PeerId, RpcCall, Session, SpawnSource, Spawned, StateReceived,
+    TransferMode,
 };
 use gdwire::variant::Value;
 use gdwire::{DisconnectReason, PeerStats};
@@ -62,15 +63,27 @@ pub(crate) fn rpc(call: &RpcCall) -> Line {
 }
 
 pub(crate) fn spawned(spawned: &Spawned) -> Line {
-    let line = Line::new("spawned")
-        .peer(spawned.peer)
-        .with("node", &*spawned.path);
-    let line = match &spawned.source {
+    spawned_line(spawned.peer, &spawned.path, &spawned.source)
+        .with("net_id", spawned.net_id)
+        .with("properties", properties(&spawned.properties))
+}
+
+/// A node that a command has spawned. It has no number before a peer is told.
+pub(crate) fn spawned_here(session: &Session, node: NodeKey, source: SpawnSource) -> Line {
+    let path = session.node_path(node).unwrap_or_default();
+    let values = session.properties(node);
+    let values = values.map(|(path, value)| (path.to_owned(), value::to_json(value)));
+    spawned_line(session.id(), path, &source)
+        .with("net_id", session.spawn_number(node))
+        .with("properties", values.collect::<Map<_, _>>())
+}
+
+fn spawned_line(peer: PeerId, path: &str, source: &SpawnSource) -> Line {
+    let line = Line::new("spawned").peer(peer).with("node", path);
+    match source {
         SpawnSource::Scene(path) => line.with("scene", &**path),
         SpawnSource::Custom(argument) => line.with("custom", value::to_json(argument)),
-    };
-    line.with("net_id", spawned.net_id)
-        .with("properties", properties(&spawned.properties))
+    }
 }
 
 pub(crate) fn sync(state: &StateReceived, synchronizer: &str) -> Line {

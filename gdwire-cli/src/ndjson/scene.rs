@@ -4,7 +4,9 @@ use super::command::{CommandError, SceneCommand, SpawnWhat};
 use super::event::{self, Line, error};
 use super::{Session, quiet};
 use crate::endpoint::{Endpoint, Machine};
-use gdwire::session::{NodeKey, PeerId, SpawnConfig, SpawnRequest, Visibility};
+use gdwire::session::{
+    Budget, NodeKey, PeerId, SpawnConfig, SpawnRequest, SpawnSource, Visibility,
+};
 use gdwire::{Event, Value};
 use std::io;
 use tokio::time::Instant;
@@ -27,10 +29,32 @@ impl<E: Endpoint> Session<E> {
                 let done = self.machine().set_authority(key, peer);
                 done.map_err(|error| format!("{node}: {error}").into())
             }
+            SceneCommand::Budget { peer, bytes } => {
+                let peer = known_peer(peer)?;
+                if !self.endpoint.has_peer(peer) {
+                    return Err(format!("peer {peer} is not connected").into());
+                }
+                self.machine().set_budget(peer, bytes.map(Budget::new));
+                Ok(())
+            }
             SceneCommand::Despawn { node } => {
                 let key = self.node(&node)?;
                 let done = self.machine().despawn(key);
+                done.map_err(|error| format!("{node}: {error}"))?;
+                let line = Line::new("despawned").peer(self.own_id());
+                written(line.with("node", node))
+            }
+            SceneCommand::Priority { node, priority } => {
+                let key = self.node(&node)?;
+                let done = self.machine().set_priority(key, priority);
                 done.map_err(|error| format!("{node}: {error}").into())
+            }
+            SceneCommand::Relevant { peer, nodes } => {
+                let peer = known_peer(peer)?;
+                let keys = nodes.iter().map(|node| self.node(node));
+                let keys = keys.collect::<Result<Vec<_>, _>>()?;
+                self.machine().set_relevant(peer, keys);
+                Ok(())
             }
             SceneCommand::Set { node, properties } => {
                 let key = self.node(&node)?;
@@ -63,12 +87,22 @@ impl<E: Endpoint> Session<E> {
         authority: Option<i32>,
     ) -> Result<(), CommandError> {
         let key = self.node(spawner)?;
-        let mut config = match what {
+        let (mut config, source) = match what {
             SpawnWhat::Custom(argument) => {
-                SpawnConfig::custom_as(argument, self.stage.custom(spawner).clone(), name)
+                let scene = self.stage.custom(spawner).clone();
+                let source = SpawnSource::Custom(argument.clone());
+                (SpawnConfig::custom_as(argument, scene, name), source)
             }
-            SpawnWhat::Index(index) => SpawnConfig::scene(index, name),
-            SpawnWhat::Path(path) => SpawnConfig::scene_path(path, name),
+            SpawnWhat::Index(index) => {
+                let session = self.endpoint.machine().session();
+                let path = session.spawnable_scene(key, index).unwrap_or_default();
+                let source = SpawnSource::Scene(path.into());
+                (SpawnConfig::scene(index, name), source)
+            }
+            SpawnWhat::Path(path) => {
+                let source = SpawnSource::Scene(path.as_str().into());
+                (SpawnConfig::scene_path(path, name), source)
+            }
         };
         for (path, value) in properties {
             config = config.property(path, value);
@@ -77,9 +111,17 @@ impl<E: Endpoint> Session<E> {
             config = config.authority(known_peer(peer)?);
         }
         match self.machine().spawn(key, config) {
-            Ok(_) => Ok(()),
+            Ok(node) => written(event::spawned_here(
+                self.endpoint.machine().session(),
+                node,
+                source,
+            )),
             Err(error) => Err(format!("{spawner}: {error}").into()),
         }
+    }
+
+    fn own_id(&self) -> PeerId {
+        self.endpoint.machine().session().id()
     }
 
     /// Peer 0 is everybody who is not named, as in the engine.
@@ -145,6 +187,12 @@ impl<E: Endpoint> Session<E> {
             .peer(request.peer)
             .write()
     }
+}
+
+/// An event that a command caused.
+fn written(line: Line) -> Result<(), CommandError> {
+    line.write()
+        .map_err(|error| format!("standard output: {error}").into())
 }
 
 fn known_peer(number: i32) -> Result<PeerId, CommandError> {

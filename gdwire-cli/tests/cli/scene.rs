@@ -34,6 +34,12 @@ fn a_unit_is_spawned_followed_hidden_shown_and_despawned() {
             .replace('\n', " ")
             .as_str(),
     );
+    let here = host.expect("spawned");
+    assert_eq!(
+        here,
+        json!({"event": "spawned", "peer": 1, "node": "Main/Units/A", "scene": "res://unit.tscn",
+               "net_id": null, "properties": {".:hp": 30, ".:place": {"gd": "Vector2(1, 2)"}}})
+    );
     let (client, id) = Gdwire::join(&url, &UNITS);
     let spawned = client.expect("spawned");
     assert_eq!(
@@ -70,6 +76,55 @@ fn a_unit_is_spawned_followed_hidden_shown_and_despawned() {
     assert_eq!(client.expect("spawned")["properties"][".:hp"], 5);
     host.say(r#"{"do":"despawn","node":"Main/Units/A"}"#);
     assert_eq!(client.expect("despawned"), gone);
+    assert_eq!(host.expect("despawned"), gone);
+    host.say(r#"{"do":"spawn","spawner":"Main/Spawner","scene":0,"name":"B"}"#);
+    let (here, there) = (host.expect("spawned"), client.expect("spawned"));
+    assert_eq!(here["scene"], "res://unit.tscn");
+    assert_eq!(here["net_id"], there["net_id"]);
+}
+
+#[test]
+fn a_filter_a_budget_and_a_priority_decide_what_a_peer_gets() {
+    let with = [UNITS.as_slice(), &["--filtered", "res://unit.tscn#Sync"]].concat();
+    let (mut host, url) = Gdwire::host(&with);
+    let (client, id) = Gdwire::join(&url, &UNITS);
+    host.expect("peer_connected");
+    for name in ["A", "B"] {
+        host.say(
+            &json!({"do": "spawn", "spawner": "Main/Spawner", "scene": 0, "name": name})
+                .to_string(),
+        );
+    }
+    let relevant = |node: &str| json!({"do": "relevant", "peer": id, "nodes": [node]}).to_string();
+    host.say(&relevant("Main/Units/B"));
+    assert_eq!(client.expect("spawned")["node"], "Main/Units/B");
+    host.say(&relevant("Main/Units/A"));
+    assert_eq!(client.expect("despawned")["node"], "Main/Units/B");
+    assert_eq!(client.expect("spawned")["node"], "Main/Units/A");
+
+    host.say(&json!({"do": "budget", "peer": id, "bytes": 20}).to_string());
+    host.say(r#"{"do":"priority","node":"Main/Units/A","priority":3}"#);
+    host.say(r#"{"do":"set","node":"Main/Units/A","properties":{"hp":8}}"#);
+    expect_state(&client, "Main/Units/A", &json!({".:hp": 8}));
+    host.say(r#"{"do":"budget","peer":77,"bytes":null}"#);
+    let error = host.expect("error");
+    assert!(error["message"].as_str().unwrap().contains("77"), "{error}");
+}
+
+#[test]
+fn methods_declared_inside_a_scene_are_called_on_what_is_spawned() {
+    let with = [UNITS.as_slice(), &["--rpc", "res://unit.tscn#.:hit"]].concat();
+    let (mut host, url) = Gdwire::host(&with);
+    let (mut client, id) = Gdwire::join(&url, &with);
+    host.expect("peer_connected");
+    host.say(r#"{"do":"spawn","spawner":"Main/Spawner","scene":0,"name":"A"}"#);
+    client.expect("spawned");
+    client.say(r#"{"do":"rpc","peer":1,"node":"Main/Units/A","method":"hit","args":[5]}"#);
+    let call = host.expect("rpc");
+    assert_eq!(
+        (&call["peer"], &call["node"], &call["args"]),
+        (&json!(id), &json!("Main/Units/A"), &json!([5]))
+    );
 }
 
 #[test]
@@ -223,6 +278,18 @@ fn a_project_gives_methods_spawners_and_synchronizers() {
     assert_eq!(report["method_mismatches"], 0);
     assert!(report["calls_sent"].as_u64().unwrap() >= 3, "{report}");
 
+    for wrong in [
+        ["--instance", "Main/Level=res://gone.tscn"],
+        ["--instance", "Gone/Level=res://unit.tscn"],
+        ["--main-scene", "res://gone.tscn"],
+    ] {
+        let (code, _, error) = run(&[&["connect", &url], &project[..], &wrong[..]].concat());
+        assert_eq!(code, Some(2));
+        assert!(
+            error.contains(wrong[1].rsplit('=').next().unwrap()),
+            "{error}"
+        );
+    }
     let (code, _, error) = run(&[
         "connect",
         &url,
@@ -243,6 +310,7 @@ fn options_that_cannot_be_used_are_refused_in_one_line() {
         (&["--sync", "A/Sync=hp@often"], "often"),
         (&["--sync", "A/Sync=hp,hp"], "twice"),
         (&["--spawner", "S"], "NODE=PARENT"),
+        (&["--rpc", "res://unit.tscn#"], "NODE:METHOD"),
     ] {
         let (code, _, error) = run(&[&host, options].concat());
         assert_eq!(code, Some(2), "{error}");

@@ -1,11 +1,13 @@
 //! The driver for one thread without a runtime: [`ServerDriver`] and [`ClientDriver`].
 
-use super::udp::{self, Batches, Sent};
-use super::{Clock, DATAGRAMS_PER_TURN, Foreign, Machine};
-use crate::peers::{Client, ConnectError, Event, Server};
+use super::runner::{Line, Link, Runner, Turn, begin, bind_all, driver_methods};
+use super::udp::{self, Call, Port};
+use super::{Clock, Machine};
+use crate::peers::{Client, Event, Server};
 use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::Instant;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::net::UdpSocket;
 
@@ -31,55 +33,28 @@ impl ServerDriver {
     /// # Errors
     /// What the system says: the port is taken, the address is not of this machine.
     pub fn bind(address: SocketAddr, server: Server) -> io::Result<Self> {
-        Driver::bind(address, server, Clock::start()).map(Self)
+        Self::bind_all(&[address], server)
     }
 
-    /// The address of the socket, with the port that the system chose for port 0.
+    /// Binds a socket to each of `addresses`, one for each listener of `server`
+    /// ([`ServerConfig::listeners`](crate::ServerConfig::listeners)): several ports, several local addresses, or both.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.0.socket.local_addr()
+    /// As [`ServerDriver::bind`]; `InvalidInput` if there are not as many addresses as listeners.
+    pub fn bind_all(addresses: &[SocketAddr], server: Server) -> io::Result<Self> {
+        let sockets = bind_all(addresses, &server)?;
+        Ok(Self(Driver::new(server, Clock::start(), sockets)))
     }
 
-    /// The current moment on the clock that the server sees.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.0.clock.now()
-    }
-
-    /// Sets who gets the datagrams that cannot be ENet for this server; they are dropped without.
-    ///
-    /// The handler runs inside `next_event`, so it should only note what came.
-    pub fn on_foreign_datagram(
-        &mut self,
-        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
-    ) {
-        self.0.foreign = Foreign(Some(Box::new(handler)));
-    }
-
-    /// Sends a datagram that is not the server's own from its port, at once.
+    /// The address of the socket of a listener, counted from 0.
     ///
     /// # Errors
-    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
-    pub fn send_foreign_datagram(
-        &self,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) -> io::Result<()> {
-        self.0.send_one(destination, datagram)
+    /// What the system says; `NotConnected` if there is no such listener.
+    pub fn local_address_at(&self, listener: usize) -> io::Result<SocketAddr> {
+        self.0.local_address(listener)
     }
 
-    /// The server, to look at.
-    #[must_use]
-    pub const fn server(&self) -> &Server {
-        &self.0.machine
-    }
-
-    /// The server, for commands; the next call of [`ServerDriver::next_event`] sends what they queue.
-    pub const fn server_mut(&mut self) -> &mut Server {
-        &mut self.0.machine
-    }
+    driver_methods!(Server, server, server_mut);
 
     /// Blocks until there is an event; `None` once the server is closed and everything is sent.
     ///
@@ -118,61 +93,16 @@ impl ClientDriver {
     /// Binds a socket to any free port and lets `client` connect to `server`.
     ///
     /// # Errors
-    /// What the system says, or `InvalidInput` with a [`ConnectError`] inside.
+    /// What the system says, or `InvalidInput` with a [`ConnectError`](crate::ConnectError) inside.
     pub fn connect(server: SocketAddr, mut client: Client) -> io::Result<Self> {
         let clock = Clock::start();
-        client
-            .connect(clock.now(), server)
-            .map_err(|error: ConnectError| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Driver::bind(udp::unspecified_for(server), client, clock).map(Self)
+        begin(&mut client, clock.now(), server)?;
+        let socket = udp::bind(udp::unspecified_for(server))?;
+        let port = Port::of_client(&socket)?;
+        Ok(Self(Driver::new(client, clock, [(socket, port)])))
     }
 
-    /// The address of the socket.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.0.socket.local_addr()
-    }
-
-    /// The current moment on the clock that the client sees.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.0.clock.now()
-    }
-
-    /// Sets who gets the datagrams that cannot be ENet for this client; they are dropped without.
-    ///
-    /// The handler runs inside `next_event`, so it should only note what came.
-    pub fn on_foreign_datagram(
-        &mut self,
-        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
-    ) {
-        self.0.foreign = Foreign(Some(Box::new(handler)));
-    }
-
-    /// Sends a datagram that is not the client's own from its port, at once.
-    ///
-    /// # Errors
-    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
-    pub fn send_foreign_datagram(
-        &self,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) -> io::Result<()> {
-        self.0.send_one(destination, datagram)
-    }
-
-    /// The client, to look at.
-    #[must_use]
-    pub const fn client(&self) -> &Client {
-        &self.0.machine
-    }
-
-    /// The client, for commands; the next call of [`ClientDriver::next_event`] sends what they queue.
-    pub const fn client_mut(&mut self) -> &mut Client {
-        &mut self.0.machine
-    }
+    driver_methods!(Client, client, client_mut);
 
     /// Blocks until there is an event; `None` once the session is over and everything is sent.
     ///
@@ -191,120 +121,114 @@ impl ClientDriver {
     }
 }
 
+/// The system itself says when a socket is not ready.
+impl Line for UdpSocket {
+    fn reading(&self, call: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        call()
+    }
+
+    fn writing(&self, call: Call<'_>) -> io::Result<usize> {
+        call()
+    }
+}
+
 #[derive(Debug)]
 struct Driver<M> {
-    machine: M,
-    socket: UdpSocket,
-    batches: Batches,
-    clock: Clock,
-    foreign: Foreign,
+    runner: Runner<M, UdpSocket>,
 }
 
 impl<M: Machine> Driver<M> {
-    fn bind(address: SocketAddr, machine: M, clock: Clock) -> io::Result<Self> {
-        let socket = udp::bind(address)?;
-        let batches = Batches::new(&socket, M::BUFFER)?;
-        socket.set_nonblocking(false)?;
-        Ok(Self {
-            machine,
-            socket,
-            batches,
-            clock,
-            foreign: Foreign::default(),
-        })
+    fn new(machine: M, clock: Clock, sockets: impl IntoIterator<Item = (UdpSocket, Port)>) -> Self {
+        let links = sockets.into_iter().map(|(line, port)| Link {
+            line,
+            port,
+            is_blocked: false,
+        });
+        Self {
+            runner: Runner::new(machine, clock, links.collect()),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.runner.clock.now()
+    }
+
+    fn local_address(&self, index: usize) -> io::Result<SocketAddr> {
+        match self.runner.links.get(index) {
+            Some(link) => link.line.local_addr(),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as with tokio")]
+    fn paced(mut self, period: Duration) -> io::Result<Self> {
+        self.runner.set_pace(period);
+        Ok(self)
     }
 
     fn next_event(&mut self, wait: Option<Duration>) -> io::Result<Option<Event>> {
-        let until = wait.map(|wait| self.clock.now().saturating_add(wait));
+        let until = wait.map(|wait| self.now().saturating_add(wait));
         let mut is_first = true;
         loop {
-            let now = self.clock.now();
-            if self.machine.poll_timeout().is_some_and(|at| at <= now) {
-                self.machine.handle_timeout(now);
+            match self.runner.turn() {
+                Turn::Event(event) => return Ok(Some(event)),
+                Turn::Over => return Ok(None),
+                Turn::Idle => {}
             }
-            let event = self.machine.poll_event();
-            let sent = self.send(now);
-            let is_over = sent == Sent::All && self.machine.is_closed();
-            let is_late = !is_first && until.is_some_and(|until| until <= now);
-            if event.is_some() || is_over || is_late {
-                return Ok(event);
+            if !is_first && until.is_some_and(|until| until <= self.now()) {
+                return Ok(None);
             }
             is_first = false;
             if self.wait(until)? {
-                self.receive()?;
+                self.runner.receive()?;
             }
         }
     }
 
-    fn send(&mut self, now: Instant) -> Sent {
-        let Self {
-            machine,
-            socket,
-            batches,
-            ..
-        } = self;
-        batches.send(
-            &*socket,
-            |call| call(),
-            |buffer| machine.poll_transmit(now, buffer),
-        )
-    }
-
-    fn send_one(&self, destination: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        self.batches.send_one(&self.socket, destination, datagram)
-    }
-
-    /// Blocks until a datagram is there, the machine's deadline, or `until`; tells whether one may be there.
+    /// Blocks until a datagram is there, a deadline, or `until`; tells whether to look at the sockets.
     fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
-        let deadline = match (self.machine.poll_timeout(), until) {
-            (Some(machine), Some(until)) => Some(machine.min(until)),
-            (machine, until) => machine.or(until),
+        let deadline = match (self.runner.deadline(), until) {
+            (Some(deadline), Some(until)) => Some(deadline.min(until)),
+            (deadline, until) => deadline.or(until),
         };
-        let timeout = deadline.map(|deadline| self.clock.until(deadline));
+        let timeout = deadline.map(|deadline| self.runner.clock.until(deadline));
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Ok(true);
         }
-        self.socket.set_read_timeout(timeout)?;
-        match self.socket.peek_from(&mut [0]) {
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(false),
-                // Some systems report a datagram longer than the buffer, and notices about earlier ones, this way.
-                _ => Ok(true),
-            },
-            Ok(_) => Ok(true),
+        if self.runner.is_pausing() {
+            sleep(timeout.unwrap_or_default());
+            return Ok(!self.runner.is_pausing());
         }
+        self.poll(timeout)
     }
 
-    /// Takes what is there, without blocking.
-    fn receive(&mut self) -> io::Result<()> {
-        self.socket.set_nonblocking(true)?;
-        let result = self.drain();
-        self.socket.set_nonblocking(false)?;
-        result
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        let Self {
-            machine,
-            socket,
-            batches,
-            clock,
-            foreign,
-        } = self;
-        let mut count = 0;
-        while count < DATAGRAMS_PER_TURN {
-            let now = clock.now();
-            let received = batches.receive(&*socket, |from, data| {
-                if !machine.handle_datagram(now, from, data) {
-                    foreign.offer(from, data);
-                }
-            });
-            match received {
-                Ok(more) => count += more.max(1),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
+    /// Blocks until a socket is ready; tells whether one is.
+    fn poll(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        let links = self.runner.links.iter();
+        let mut polled: Vec<_> = links
+            .map(|link| {
+                let flags = if link.is_blocked {
+                    PollFlags::IN | PollFlags::OUT
+                } else {
+                    PollFlags::IN
+                };
+                PollFd::new(&link.line, flags)
+            })
+            .collect();
+        // A time that the system cannot express is as good as for ever.
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(count) => Ok(count > 0),
+            Err(error) if error == rustix::io::Errno::INTR => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "waits for the next look at the sockets, which the caller asked for"
+)]
+fn sleep(duration: Duration) {
+    std::thread::sleep(duration);
 }

@@ -3,8 +3,11 @@
 //! [`tokio`] is for programs with an async runtime, [`blocking`] for one thread without any; both have the same shape.
 //! A driver owns one UDP socket and one [`Server`] or [`Client`], and does four things in
 //! a loop: it hands over what was received, calls `handle_timeout` at the deadline, gives back events, and sends.
-//! Commands go to the machine in between (`server_mut`, `client_mut`); what they queued is sent by the next call of
-//! `next_event`, so call that soon and often.
+//! Commands go to the machine in between (`server_mut`, `client_mut`); what they queued is sent by `next_event` once no
+//! event is left to give, so call that soon and often. Answers to events that came together leave together.
+//!
+//! A game that ticks need not be woken by each datagram: `paced` of a driver lets it look at its socket once a tick.
+//! Many drivers may share a thread, such as one for each room; the buffers for datagrams belong to the thread.
 //!
 //! A port may carry more than ENet: punch handshakes, STUN. `on_foreign_datagram` of a driver sets who gets what the
 //! machine does not take, and `send_foreign_datagram` sends from the same port.
@@ -15,6 +18,7 @@
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod clock;
+mod runner;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod udp;
@@ -27,8 +31,9 @@ use std::io;
 
 pub use clock::Clock;
 
-/// Datagrams that are handed over at most before a driver sends and looks at the clock.
-const DATAGRAMS_PER_TURN: usize = 256;
+// A port's buffers are made for the longest datagram of any machine.
+const _: () = assert!(Server::BUFFER <= udp::DATAGRAM_BYTES);
+const _: () = assert!(Client::BUFFER <= udp::DATAGRAM_BYTES);
 
 /// 32 random bytes from the operating system, for a configuration.
 ///
@@ -65,39 +70,53 @@ impl fmt::Debug for Foreign {
     }
 }
 
-/// What the drivers need of a machine.
+/// What the drivers need of a machine. `listener` is the number of a socket, counted from 0.
 trait Machine {
-    /// The longest datagram that it writes.
-    const BUFFER: usize;
-
     /// Takes in a datagram; tells whether it may be this machine's.
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) -> bool;
+    fn handle_datagram(
+        &mut self,
+        listener: usize,
+        now: Instant,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> bool;
     fn handle_timeout(&mut self, now: Instant);
-    fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit>;
+    fn poll_transmit(
+        &mut self,
+        listener: usize,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<Transmit>;
     fn poll_timeout(&self) -> Option<Instant>;
     fn poll_event(&mut self) -> Option<Event>;
     fn is_closed(&self) -> bool;
 }
 
 macro_rules! machine {
-    ($machine:ty) => {
+    ($machine:ty, $handle:expr, $transmit:expr) => {
         impl Machine for $machine {
-            const BUFFER: usize = Self::BUFFER;
-
-            fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) -> bool {
+            fn handle_datagram(
+                &mut self,
+                listener: usize,
+                now: Instant,
+                from: SocketAddr,
+                data: &[u8],
+            ) -> bool {
                 // The machine counts what it drops.
-                !matches!(
-                    Self::handle_datagram(self, now, from, data),
-                    Handled::NotMine
-                )
+                !matches!($handle(self, listener, now, from, data), Handled::NotMine)
             }
 
             fn handle_timeout(&mut self, now: Instant) {
                 Self::handle_timeout(self, now);
             }
 
-            fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-                Self::poll_transmit(self, now, buffer)
+            fn poll_transmit(
+                &mut self,
+                listener: usize,
+                now: Instant,
+                buffer: &mut [u8],
+            ) -> Option<Transmit> {
+                $transmit(self, listener, now, buffer)
             }
 
             fn poll_timeout(&self) -> Option<Instant> {
@@ -115,5 +134,9 @@ macro_rules! machine {
     };
 }
 
-machine!(Server);
-machine!(Client);
+machine!(Server, Server::handle_datagram_at, Server::poll_transmit_at);
+machine!(
+    Client,
+    |client: &mut Client, _, now, from, data| client.handle_datagram(now, from, data),
+    |client: &mut Client, _, now, buffer| client.poll_transmit(now, buffer)
+);

@@ -34,22 +34,31 @@ impl SceneTemplate {
     }
 }
 
-/// The nodes that a session needs: synchronizers last, since their root nodes have to be there.
+/// The nodes that a session needs.
 fn configs(nodes: &[ProjectNode]) -> Vec<NodeConfig> {
     let is_root = |path: &str| {
         let mut synchronizers = nodes.iter().filter_map(|node| node.synchronizer.as_ref());
         synchronizers.any(|synchronizer| synchronizer.root.as_deref() == Some(path))
     };
-    let mut wanted: Vec<&ProjectNode> = nodes
-        .iter()
+    in_order(nodes)
+        .into_iter()
         .filter(|node| node.is_networked() || is_root(&node.path))
-        .collect();
-    wanted.sort_by_key(|node| (node.synchronizer.is_some(), node.enter_order));
-    wanted.into_iter().map(ProjectNode::node_config).collect()
+        .map(ProjectNode::node_config)
+        .collect()
+}
+
+/// Nodes in an order in which a session takes them: as they enter the tree, which is the order of the state in a spawn
+/// packet, and synchronizers last, since their root nodes have to be there.
+pub(crate) fn in_order(nodes: &[ProjectNode]) -> Vec<&ProjectNode> {
+    let mut nodes: Vec<&ProjectNode> = nodes.iter().collect();
+    nodes.sort_by_key(|node| (node.synchronizer.is_some(), node.enter_order));
+    nodes
 }
 
 impl ProjectNode {
     /// The node as a session takes it.
+    ///
+    /// Custom spawns are asked for, since what they make is in scripts.
     #[must_use]
     pub fn node_config(&self) -> NodeConfig {
         let mut config = NodeConfig::new(self.path.as_str()).rpc_table(self.table.clone());
@@ -90,6 +99,7 @@ impl Spawner {
         scenes
             .fold(SpawnerConfig::new(spawn_path), SpawnerConfig::scene)
             .limit(self.spawn_limit)
+            .custom_requested()
     }
 }
 
@@ -130,6 +140,9 @@ fn interval(seconds: f64) -> Duration {
 
 impl RpcMethod {
     pub(super) fn config(&self) -> RpcConfig {
+        if self.is_number_only {
+            return RpcConfig::without_mode(&self.name);
+        }
         let mut config = RpcConfig::new(&self.name)
             .mode(self.mode)
             .transfer(self.transfer)

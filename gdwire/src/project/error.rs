@@ -180,9 +180,8 @@ pub enum WarningKind {
     /// A call of `rpc_config` that cannot be told without running the script.
     #[error("what this call of rpc_config does cannot be told without running it")]
     RuntimeRpcConfig,
-    /// `rpc_config` without `rpc_mode`. The engine numbers such a method but leaves it out of the checksum, which a
-    /// table here does not: the checksum of this node is not the engine's.
-    #[error("rpc_config without rpc_mode: the checksum of the node will differ from the engine's")]
+    /// `rpc_config` without `rpc_mode`. The engine numbers such a method, and nobody can call it.
+    #[error("rpc_config without rpc_mode: nobody can call the method")]
     NoRpcMode,
     /// A channel that does not exist.
     #[error("channel {0} is not one of 0 to 253")]

@@ -4,7 +4,7 @@ use super::document::{self, Property, Section};
 use super::error::{Place, ProjectError, ProjectErrorKind, WarningKind};
 use super::files::Files;
 use super::limits::Limits;
-use super::model::{Project, ProjectNode, SceneTemplate};
+use super::model::{Project, ProjectNode, SceneTemplate, Start};
 use super::report::Report;
 use super::scene::Scenes;
 use super::scripts::Scripts;
@@ -44,7 +44,12 @@ struct Settings {
 }
 
 /// Reads a project.
-pub(super) fn load(files: Files, limits: &Limits, report: Report) -> Result<Project, ProjectError> {
+pub(super) fn load(
+    files: Files,
+    start: &Start,
+    limits: &Limits,
+    report: Report,
+) -> Result<Project, ProjectError> {
     let mut loader = Loader {
         limits: *limits,
         files,
@@ -52,7 +57,7 @@ pub(super) fn load(files: Files, limits: &Limits, report: Report) -> Result<Proj
         scripts: Scripts::default(),
         scenes: Scenes::default(),
     };
-    let settings = loader.settings()?;
+    let settings = loader.settings(start)?;
     loader.read_scripts()?;
     for autoload in &settings.autoloads {
         if autoload.path.ends_with(".gd") {
@@ -67,8 +72,11 @@ pub(super) fn load(files: Files, limits: &Limits, report: Report) -> Result<Proj
     if let Some((path, place)) = &settings.main_scene {
         loader.add_main_scene(&mut tree, path, place)?;
     }
+    for (node, scene) in &start.instances {
+        loader.add_instance(&mut tree, node, scene)?;
+    }
     let nodes = loader.project_nodes(&tree)?;
-    let scenes = loader.spawnable(&nodes)?;
+    let scenes = loader.spawnable(&nodes, &start.scenes)?;
     Ok(Project {
         name: settings.name,
         main_scene: settings.main_scene.map(|(path, _)| path),
@@ -79,7 +87,7 @@ pub(super) fn load(files: Files, limits: &Limits, report: Report) -> Result<Proj
 }
 
 impl Loader {
-    fn settings(&mut self) -> Result<Settings, ProjectError> {
+    fn settings(&mut self, start: &Start) -> Result<Settings, ProjectError> {
         let place = Place::file(PROJECT_FILE);
         let Some(text) = self.files.text(PROJECT_FILE, &place)? else {
             return Err(place.error(ProjectErrorKind::NoProject));
@@ -106,6 +114,9 @@ impl Loader {
                 "autoload" => self.autoloads(section, &mut settings)?,
                 _ => {}
             }
+        }
+        if let Some(scene) = &start.main_scene {
+            settings.main_scene = Some((scene.clone(), place.clone()));
         }
         if settings.main_scene.is_none() {
             self.report.warn(place, WarningKind::NoMainScene);
@@ -178,7 +189,7 @@ impl Loader {
         let Autoload { name, path, place } = autoload;
         if !path.ends_with(".gd") {
             if let Some(scene) = self.scene_tree(path, place)? {
-                self.graft(tree, &scene, Arc::clone(name), place)?;
+                self.graft((tree, 0), &scene, Arc::clone(name), place)?;
             }
             return Ok(());
         }
@@ -199,32 +210,56 @@ impl Loader {
         match self.scene_tree(path, place)? {
             Some(scene) => {
                 let name = Arc::clone(&scene.nodes[0].name);
-                self.graft(tree, &scene, name, place)
+                self.graft((tree, 0), &scene, name, place)
             }
             None => Ok(()),
         }
     }
 
-    /// Hangs a scene below `/root`.
-    fn graft(
+    /// A scene that a script adds as the node at `path`.
+    fn add_instance(
         &mut self,
         tree: &mut Tree,
+        path: &str,
+        scene: &str,
+    ) -> Result<(), ProjectError> {
+        let place = Place::file(scene);
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(parent) = tree.find(above) else {
+            let kind = WarningKind::VanishedParent(path.to_owned());
+            self.report.warn(place, kind);
+            return Ok(());
+        };
+        match self.scene_tree(scene, &place)? {
+            Some(scene) => self.graft((tree, parent), &scene, name.into(), &place),
+            None => Ok(()),
+        }
+    }
+
+    /// Hangs a scene below a node.
+    fn graft(
+        &mut self,
+        (tree, parent): (&mut Tree, usize),
         scene: &Rc<Tree>,
         name: Arc<str>,
         place: &Place,
     ) -> Result<(), ProjectError> {
-        if tree.child(0, &name).is_some() {
+        if tree.child(parent, &name).is_some() {
             let kind = WarningKind::DuplicateName(name.to_string());
             self.report.warn(place.clone(), kind);
             return Ok(());
         }
         self.count_nodes(scene.nodes.len(), place)?;
-        tree.instance(0, scene, name);
+        tree.instance(parent, scene, name);
         Ok(())
     }
 
-    /// The scenes that these spawners can bring in, and those that spawners inside them can.
-    fn spawnable(&mut self, nodes: &[ProjectNode]) -> Result<Vec<SceneTemplate>, ProjectError> {
+    /// The scenes that these spawners can bring in, `others`, and those that spawners inside all of them can.
+    fn spawnable(
+        &mut self,
+        nodes: &[ProjectNode],
+        others: &[String],
+    ) -> Result<Vec<SceneTemplate>, ProjectError> {
         let mut known = BTreeSet::new();
         let mut wanted = Vec::new();
         let mut want = |scenes: &[Arc<str>], wanted: &mut Vec<Arc<str>>| {
@@ -236,6 +271,12 @@ impl Loader {
         };
         let spawners = nodes.iter().filter_map(|node| node.spawner.as_ref());
         spawners.for_each(|spawner| want(&spawner.scenes, &mut wanted));
+        let others: Vec<Arc<str>> = others.iter().map(|path| path.as_str().into()).collect();
+        for path in others.iter().filter(|path| !self.files.exists(path)) {
+            let kind = WarningKind::Missing(path.to_string());
+            self.report.warn(Place::file(PROJECT_FILE), kind);
+        }
+        want(&others, &mut wanted);
         let mut templates = Vec::new();
         let mut next = 0;
         while let Some(path) = wanted.get(next).map(Arc::clone) {

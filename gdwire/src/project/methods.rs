@@ -186,7 +186,8 @@ impl Loader {
         let mut method = method(name, place.clone());
         // Without `rpc_mode` the engine does not take a call.
         method.mode = RpcMode::Disabled;
-        if !entries.iter().any(|(key, _)| key == "rpc_mode") {
+        method.is_number_only = !entries.iter().any(|(key, _)| key == "rpc_mode");
+        if method.is_number_only {
             self.report.warn(place.clone(), WarningKind::NoRpcMode);
         }
         for (key, value) in entries {
@@ -253,6 +254,7 @@ const fn method(name: String, place: Place) -> RpcMethod {
         name,
         id: 0,
         mode: RpcMode::Authority,
+        is_number_only: false,
         transfer: TransferMode::Reliable,
         channel: 0,
         call_local: false,

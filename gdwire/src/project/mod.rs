@@ -27,7 +27,7 @@
 //! ```
 //!
 //! What only the engine can know is not guessed: it is in [`Project::warnings`] with file and line. Left out are nodes
-//! that scripts make at run time, scenes and resources in binary or imported formats, scripts in other languages than
+//! that scripts make at run time and [`Start`] does not name, scenes and resources in binary or imported formats, scripts in other languages than
 //! GDScript, and settings that hold for one feature only.
 //!
 //! A project is foreign data. Only regular files inside the folder are read, no path and no symbolic link leads out of
@@ -52,9 +52,10 @@ mod tree;
 mod tests;
 
 pub use crate::session::ReplicationMode;
+pub(crate) use convert::in_order;
 pub use error::{Place, ProjectError, ProjectErrorKind, Warning, WarningKind};
 pub use limits::Limits;
 pub use model::{
-    Arguments, InitialValue, Project, ProjectNode, RpcMethod, SceneTemplate, Spawner, SyncProperty,
-    Synchronizer, VisibilityUpdate,
+    Arguments, InitialValue, Project, ProjectNode, RpcMethod, SceneTemplate, Spawner, Start,
+    SyncProperty, Synchronizer, VisibilityUpdate,
 };

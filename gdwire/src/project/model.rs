@@ -21,7 +21,7 @@ pub struct Project {
     /// The main scene, as a `res://` path.
     pub main_scene: Option<String>,
     /// The nodes that are in the tree from the start, parents before children: the autoloads in their order, then the
-    /// main scene.
+    /// main scene with what [`Start`] adds.
     pub nodes: Vec<ProjectNode>,
     /// The scenes that spawners can bring in, in the order in which they are first listed, with those that spawners
     /// inside them can.
@@ -30,15 +30,66 @@ pub struct Project {
     pub warnings: Vec<Warning>,
 }
 
+/// What scripts bring into the tree, which no file says: [`Project::load_with`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    pub(super) main_scene: Option<String>,
+    pub(super) instances: Vec<(String, String)>,
+    pub(super) scenes: Vec<String>,
+}
+
+impl Start {
+    /// As the files say.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins with this scene, a `res://` path, and not with the main scene: one that `change_scene_to_file` brings in
+    /// behind a menu.
+    #[must_use]
+    pub fn main_scene(mut self, scene: impl Into<String>) -> Self {
+        self.main_scene = Some(scene.into());
+        self
+    }
+
+    /// Adds a scene, a `res://` path, as the node at a path below `/root`: what a script does with `instantiate` and
+    /// `add_child`. Its parent has to be there: from files, or an instance added before.
+    #[must_use]
+    pub fn instance(mut self, node: impl Into<String>, scene: impl Into<String>) -> Self {
+        self.instances.push((node.into(), scene.into()));
+        self
+    }
+
+    /// Reads a scene, a `res://` path, that no spawner lists: one that custom spawns are.
+    #[must_use]
+    pub fn scene(mut self, scene: impl Into<String>) -> Self {
+        self.scenes.push(scene.into());
+        self
+    }
+}
+
 impl Project {
     /// Reads the project in a folder, which is the one with `project.godot`.
     ///
     /// # Errors
     /// [`ProjectError`] when the project, or a file that its nodes come from, cannot be read or exceeds the limits.
     pub fn load(directory: impl AsRef<Path>, limits: &Limits) -> Result<Self, ProjectError> {
+        Self::load_with(directory, &Start::new(), limits)
+    }
+
+    /// The same, with what scripts bring into the tree. What of that is missing is a warning.
+    ///
+    /// # Errors
+    /// As [`Project::load`].
+    pub fn load_with(
+        directory: impl AsRef<Path>,
+        start: &Start,
+        limits: &Limits,
+    ) -> Result<Self, ProjectError> {
         let mut report = Report::new(limits.warnings);
         let files = Files::in_directory(directory.as_ref(), limits, &mut report)?;
-        loader::load(files, limits, report)
+        loader::load(files, start, limits, report)
     }
 
     /// Reads a project out of texts in memory: `res://` paths and what is in the files.
@@ -49,11 +100,23 @@ impl Project {
         texts: impl IntoIterator<Item = (P, T)>,
         limits: &Limits,
     ) -> Result<Self, ProjectError> {
+        Self::from_texts_with(texts, &Start::new(), limits)
+    }
+
+    /// The same, with what scripts bring into the tree. What of that is missing is a warning.
+    ///
+    /// # Errors
+    /// [`ProjectError`] as for [`Project::load`].
+    pub fn from_texts_with<P: Into<String>, T: Into<String>>(
+        texts: impl IntoIterator<Item = (P, T)>,
+        start: &Start,
+        limits: &Limits,
+    ) -> Result<Self, ProjectError> {
         let texts = texts
             .into_iter()
             .map(|(path, text)| (path.into(), text.into()));
         let files = Files::in_memory(texts, limits)?;
-        loader::load(files, limits, Report::new(limits.warnings))
+        loader::load(files, start, limits, Report::new(limits.warnings))
     }
 
     /// The node at a path below `/root`, which is how peers name it.
@@ -124,7 +187,7 @@ impl ProjectNode {
     /// Whether peers can have to do with it: it has methods, spawns or synchronizes.
     #[must_use]
     pub fn is_networked(&self) -> bool {
-        !self.methods.is_empty() || self.spawner.is_some() || self.synchronizer.is_some()
+        !self.table.is_empty() || self.spawner.is_some() || self.synchronizer.is_some()
     }
 }
 
@@ -138,6 +201,9 @@ pub struct RpcMethod {
     pub id: u16,
     /// Who may call it.
     pub mode: RpcMode,
+    /// Set for an entry of `rpc_config` without `rpc_mode`: it takes a number from those behind it, and nobody can call
+    /// it.
+    pub is_number_only: bool,
     /// How calls travel.
     pub transfer: TransferMode,
     /// On which channel.

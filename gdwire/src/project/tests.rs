@@ -145,10 +145,73 @@ fn only_the_last_start_function_runs_unless_it_calls_the_one_above() {
 }
 
 #[test]
-fn an_entry_without_a_mode_is_disabled_and_named() {
-    let project =
-        with_script("extends Node\nfunc _ready():\n\trpc_config(\"a\", {\"channel\": 1})\n");
+fn what_scripts_decide_at_run_time_is_named_with_its_line() {
+    let project = with_script(
+        "extends Node\nfunc _enter_tree():\n\t$Input.set_multiplayer_authority(name.to_int())\n\
+         \tif is_multiplayer_authority(): pass\nfunc _ready():\n\t$Spawner.spawn_function = _make\n\
+         \tif $Spawner.spawn_function == _make: pass\n\t$Spawner.add_spawnable_scene(\"res://a.tscn\")\n",
+    );
+    let expected = [
+        "res://main.gd:3: set_multiplayer_authority is used: what it changes is known at run time only",
+        "res://main.gd:6: spawn_function is used: what it changes is known at run time only",
+        "res://main.gd:8: add_spawnable_scene is used: what it changes is known at run time only",
+    ];
+    assert_eq!(warnings(&project), expected);
+}
+
+#[test]
+fn what_scripts_bring_in_is_read_where_start_says_so() {
+    let main = "[gd_scene format=3]\n[node name=\"Menu\" type=\"Node\"]\n";
+    let game = "[gd_scene format=3]\n[node name=\"Game\" type=\"Node\"]\n[node name=\"Place\" type=\"Node\" parent=\".\"]\n";
+    let level = "[gd_scene format=3]\n[node name=\"Level\" type=\"Node\"]\n[node name=\"Door\" type=\"Node\" parent=\".\"]\n";
+    let texts = [
+        ("res://project.godot", SETTINGS),
+        ("res://main.tscn", main),
+        ("res://game.tscn", game),
+        ("res://level.tscn", level),
+    ];
+    let start = Start::new()
+        .main_scene("res://game.tscn")
+        .instance("Game/Place/First", "res://level.tscn")
+        .instance("Game/Place/First/Door/Inner", "res://level.tscn")
+        .instance("Gone/First", "res://level.tscn")
+        .instance("Other", "res://gone.tscn")
+        .scene("res://level.tscn")
+        .scene("res://none.tscn");
+    let project = Project::from_texts_with(texts, &start, &Limits::default()).unwrap();
+    let paths: Vec<&str> = project
+        .nodes
+        .iter()
+        .map(|node| node.path.as_str())
+        .collect();
+    let expected = [
+        "Game",
+        "Game/Place",
+        "Game/Place/First",
+        "Game/Place/First/Door",
+        "Game/Place/First/Door/Inner",
+        "Game/Place/First/Door/Inner/Door",
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(project.scene("res://level.tscn").unwrap().nodes.len(), 2);
+    let expected = [
+        "res://gone.tscn: \"res://gone.tscn\" does not exist",
+        "res://level.tscn: the parent \"Gone/First\" of a node is not in the scene",
+        "res://project.godot: \"res://none.tscn\" does not exist",
+    ];
+    assert_eq!(warnings(&project), expected);
+}
+
+#[test]
+fn an_entry_without_a_mode_only_takes_a_number_and_is_named() {
+    let project = with_script(
+        "extends Node\nfunc _ready():\n\trpc_config(\"a\", {\"channel\": 1})\n\trpc_config(\"b\", {\"rpc_mode\": 1})\n",
+    );
     assert_eq!(method(&project, "a").mode, RpcMode::Disabled);
+    assert!(method(&project, "a").is_number_only);
+    let table = &project.nodes[0].table;
+    assert!(table.find("a").is_none());
+    assert_eq!(table.find("b").unwrap().0.value(), 0x8001);
     assert_eq!(project.warnings[0].kind, WarningKind::NoRpcMode);
     assert_eq!(project.warnings[0].place.line, 3);
 }

@@ -338,7 +338,7 @@ impl Generator {
         }
         for _ in 0..=self.below(3) {
             let method = self.pick(&METHODS);
-            *text += &match self.below(5) {
+            *text += &match self.below(6) {
                 0 => format!(
                     "\trpc_config(\"{method}\", {{\"rpc_mode\": MultiplayerAPI.RPC_MODE_ANY_PEER}})\n"
                 ),
@@ -349,6 +349,7 @@ impl Generator {
                     "\trpc_config('{method}', {{rpc_mode = 1, call_local = true, transfer_mode = 1}})\n"
                 ),
                 3 => format!("\trpc_config(\"{method}\", {{\"rpc_mode\": 0}})\n"),
+                4 => format!("\trpc_config(\"{method}\", {{\"channel\": 2}})\n"),
                 _ => format!("\trpc_config(\"{method}\", null)\n"),
             };
         }

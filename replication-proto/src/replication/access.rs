@@ -95,6 +95,22 @@ impl Session {
         rows.map(move |(_, row)| (row.node, row.by.unwrap_or(own)))
     }
 
+    /// The resource path at this place of a spawner's list.
+    #[must_use]
+    pub fn spawnable_scene(&self, spawner: NodeKey, index: u8) -> Option<&str> {
+        let scenes = &self.spawner(spawner)?.config.scenes;
+        Some(scenes.get(usize::from(index))?)
+    }
+
+    /// The number that SPAWN gives a node, its sender's; `None` for a node that was not spawned, or was not told to any
+    /// peer yet.
+    #[must_use]
+    pub fn spawn_number(&self, node: NodeKey) -> Option<u32> {
+        let index = self.nodes.get(node)?.root.as_ref()?.spawned?;
+        let row = self.replication.spawned.get(index)?;
+        (row.net_id != 0).then_some(row.net_id)
+    }
+
     /// Whether a peer was sent a node that this end spawned, and not sent its end.
     #[must_use]
     pub fn is_spawned_at(&self, node: NodeKey, peer: PeerId) -> bool {

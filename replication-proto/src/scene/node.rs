@@ -85,6 +85,16 @@ impl NodeConfig {
         self
     }
 
+    /// If it is a synchronizer: makes it ask the visibility filter
+    /// ([`SynchronizerConfig::filtered`](crate::SynchronizerConfig::filtered)).
+    #[must_use]
+    pub fn filtered(mut self) -> Self {
+        if let PartConfig::Synchronizer(config) = self.part {
+            self.part = PartConfig::Synchronizer(config.filtered());
+        }
+        self
+    }
+
     /// Adds a method of its script (`@rpc`).
     #[must_use]
     pub fn rpc(mut self, method: RpcConfig) -> Self {

@@ -3,12 +3,15 @@
 mod ready;
 mod swarm;
 
-use super::udp::{self, Batches, Sent};
-use super::{Clock, DATAGRAMS_PER_TURN, Foreign, Machine};
-use crate::peers::{Client, ConnectError, Event, Server};
+use super::runner::{Line, Link, Runner, Turn, begin, bind_all, driver_methods};
+use super::udp::{self, Call, Port};
+use super::{Clock, Machine};
+use crate::peers::{Client, Event, Server};
 use ::tokio::io::Interest;
 use ::tokio::net::UdpSocket;
 use core::net::SocketAddr;
+use core::task::{Context, Poll};
+use core::time::Duration;
 use proto_core::Instant;
 use std::io;
 
@@ -43,55 +46,31 @@ impl ServerDriver {
     /// # Panics
     /// Outside of a tokio runtime with its IO and time drivers on.
     pub fn bind(address: SocketAddr, server: Server) -> io::Result<Self> {
-        Driver::bind(address, server, Clock::start()).map(Self)
+        Self::bind_all(&[address], server)
     }
 
-    /// The address of the socket, with the port that the system chose for port 0.
+    /// Binds a socket to each of `addresses`, one for each listener of `server`
+    /// ([`ServerConfig::listeners`](crate::ServerConfig::listeners)): several ports, several local addresses, or both.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.0.socket.local_addr()
-    }
-
-    /// The current moment on the clock that the server sees.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.0.clock.now()
-    }
-
-    /// Sets who gets the datagrams that cannot be ENet for this server; they are dropped without.
+    /// As [`ServerDriver::bind`]; `InvalidInput` if there are not as many addresses as listeners.
     ///
-    /// The handler runs inside `next_event`, so it should only note what came.
-    pub fn on_foreign_datagram(
-        &mut self,
-        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
-    ) {
-        self.0.foreign = Foreign(Some(Box::new(handler)));
+    /// # Panics
+    /// Outside of a tokio runtime with its IO and time drivers on.
+    pub fn bind_all(addresses: &[SocketAddr], server: Server) -> io::Result<Self> {
+        let sockets = bind_all(addresses, &server)?;
+        Driver::new(server, Clock::start(), sockets).map(Self)
     }
 
-    /// Sends a datagram that is not the server's own from its port, at once.
+    /// The address of the socket of a listener, counted from 0.
     ///
     /// # Errors
-    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
-    pub fn send_foreign_datagram(
-        &self,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) -> io::Result<()> {
-        self.0.send_one(destination, datagram)
+    /// What the system says; `NotConnected` if there is no such listener.
+    pub fn local_address_at(&self, listener: usize) -> io::Result<SocketAddr> {
+        self.0.local_address(listener)
     }
 
-    /// The server, to look at.
-    #[must_use]
-    pub const fn server(&self) -> &Server {
-        &self.0.machine
-    }
-
-    /// The server, for commands; the next call of [`ServerDriver::next_event`] sends what they queue.
-    pub const fn server_mut(&mut self) -> &mut Server {
-        &mut self.0.machine
-    }
+    driver_methods!(Server, server, server_mut);
 
     /// Runs until there is an event; `None` once the server is closed and everything is sent.
     ///
@@ -126,64 +105,19 @@ impl ClientDriver {
     /// Binds a socket to any free port and lets `client` connect to `server`.
     ///
     /// # Errors
-    /// What the system says, or `InvalidInput` with a [`ConnectError`] inside.
+    /// What the system says, or `InvalidInput` with a [`ConnectError`](crate::ConnectError) inside.
     ///
     /// # Panics
     /// Outside of a tokio runtime with its IO and time drivers on.
     pub fn connect(server: SocketAddr, mut client: Client) -> io::Result<Self> {
         let clock = Clock::start();
-        client
-            .connect(clock.now(), server)
-            .map_err(|error: ConnectError| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Driver::bind(udp::unspecified_for(server), client, clock).map(Self)
+        begin(&mut client, clock.now(), server)?;
+        let socket = udp::bind(udp::unspecified_for(server))?;
+        let port = Port::of_client(&socket)?;
+        Driver::new(client, clock, [(socket, port)]).map(Self)
     }
 
-    /// The address of the socket.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.0.socket.local_addr()
-    }
-
-    /// The current moment on the clock that the client sees.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.0.clock.now()
-    }
-
-    /// Sets who gets the datagrams that cannot be ENet for this client; they are dropped without.
-    ///
-    /// The handler runs inside `next_event`, so it should only note what came.
-    pub fn on_foreign_datagram(
-        &mut self,
-        handler: impl FnMut(SocketAddr, &[u8]) + Send + Sync + 'static,
-    ) {
-        self.0.foreign = Foreign(Some(Box::new(handler)));
-    }
-
-    /// Sends a datagram that is not the client's own from its port, at once.
-    ///
-    /// # Errors
-    /// What the system says; `WouldBlock` if the socket takes no more now, and the datagram is lost.
-    pub fn send_foreign_datagram(
-        &self,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) -> io::Result<()> {
-        self.0.send_one(destination, datagram)
-    }
-
-    /// The client, to look at.
-    #[must_use]
-    pub const fn client(&self) -> &Client {
-        &self.0.machine
-    }
-
-    /// The client, for commands; the next call of [`ClientDriver::next_event`] sends what they queue.
-    pub const fn client_mut(&mut self) -> &mut Client {
-        &mut self.0.machine
-    }
+    driver_methods!(Client, client, client_mut);
 
     /// Runs until there is an event; `None` once the session is over and everything is sent.
     ///
@@ -196,108 +130,151 @@ impl ClientDriver {
     }
 }
 
+/// A socket, with or without the runtime's watch over it.
+#[derive(Debug)]
+enum Wire {
+    /// The runtime wakes for each datagram.
+    Watched(UdpSocket),
+    /// The runtime does not know it.
+    Paced(std::net::UdpSocket),
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Wire {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Self::Watched(socket) => socket.as_fd(),
+            Self::Paced(socket) => socket.as_fd(),
+        }
+    }
+}
+
+#[cfg(windows)]
+impl std::os::windows::io::AsSocket for Wire {
+    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+        match self {
+            Self::Watched(socket) => socket.as_socket(),
+            Self::Paced(socket) => socket.as_socket(),
+        }
+    }
+}
+
+impl Line for Wire {
+    fn reading(&self, call: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Self::Watched(socket) => socket.try_io(Interest::READABLE, call),
+            Self::Paced(_) => call(),
+        }
+    }
+
+    fn writing(&self, call: Call<'_>) -> io::Result<usize> {
+        match self {
+            Self::Watched(socket) => socket.try_io(Interest::WRITABLE, call),
+            Self::Paced(_) => call(),
+        }
+    }
+}
+
+impl Link<Wire> {
+    /// Whether there is something to read, or room for what is to be sent; if not, the task is woken when there is.
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Wire::Watched(socket) = &self.line else {
+            return Poll::Pending;
+        };
+        if self.is_blocked
+            && let Poll::Ready(result) = socket.poll_send_ready(context)
+        {
+            return Poll::Ready(result);
+        }
+        socket.poll_recv_ready(context)
+    }
+}
+
 #[derive(Debug)]
 struct Driver<M> {
-    machine: M,
-    socket: UdpSocket,
-    batches: Batches,
-    clock: Clock,
-    foreign: Foreign,
+    runner: Runner<M, Wire>,
 }
 
 impl<M: Machine> Driver<M> {
-    fn bind(address: SocketAddr, machine: M, clock: Clock) -> io::Result<Self> {
-        let socket = udp::bind(address)?;
-        let batches = Batches::new(&socket, M::BUFFER)?;
+    fn new(
+        machine: M,
+        clock: Clock,
+        sockets: impl IntoIterator<Item = (std::net::UdpSocket, Port)>,
+    ) -> io::Result<Self> {
+        let links = sockets.into_iter().map(|(socket, port)| {
+            let line = Wire::Watched(UdpSocket::from_std(socket)?);
+            Ok(Link {
+                line,
+                port,
+                is_blocked: false,
+            })
+        });
+        let links: io::Result<Vec<_>> = links.collect();
         Ok(Self {
-            machine,
-            socket: UdpSocket::from_std(socket)?,
-            batches,
-            clock,
-            foreign: Foreign::default(),
+            runner: Runner::new(machine, clock, links?),
         })
+    }
+
+    fn now(&self) -> Instant {
+        self.runner.clock.now()
+    }
+
+    fn local_address(&self, index: usize) -> io::Result<SocketAddr> {
+        match self.runner.links.get(index).map(|link| &link.line) {
+            Some(Wire::Watched(socket)) => socket.local_addr(),
+            Some(Wire::Paced(socket)) => socket.local_addr(),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn paced(mut self, period: Duration) -> io::Result<Self> {
+        let links = core::mem::take(&mut self.runner.links);
+        let links = links.into_iter().map(|link| {
+            let line = match link.line {
+                Wire::Watched(socket) => Wire::Paced(socket.into_std()?),
+                paced @ Wire::Paced(_) => paced,
+            };
+            Ok(Link { line, ..link })
+        });
+        self.runner.links = links.collect::<io::Result<_>>()?;
+        self.runner.set_pace(period);
+        Ok(self)
     }
 
     async fn next_event(&mut self) -> io::Result<Option<Event>> {
         loop {
-            let now = self.clock.now();
-            if self.machine.poll_timeout().is_some_and(|at| at <= now) {
-                self.machine.handle_timeout(now);
+            match self.runner.turn() {
+                Turn::Event(event) => return Ok(Some(event)),
+                Turn::Over => return Ok(None),
+                Turn::Idle => {}
             }
-            let event = self.machine.poll_event();
-            let sent = self.send(now);
-            if event.is_some() {
-                return Ok(event);
+            self.wait().await?;
+            if !self.runner.is_pausing() {
+                self.runner.receive()?;
             }
-            if sent == Sent::All && self.machine.is_closed() {
-                return Ok(None);
-            }
-            self.wait(sent).await?;
-            self.receive()?;
             ::tokio::task::consume_budget().await;
         }
     }
 
-    fn send(&mut self, now: Instant) -> Sent {
-        let Self {
-            machine,
-            socket,
-            batches,
-            ..
-        } = self;
-        batches.send(
-            &*socket,
-            |call| socket.try_io(Interest::WRITABLE, call),
-            |buffer| machine.poll_transmit(now, buffer),
-        )
-    }
-
-    fn send_one(&self, destination: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        self.batches.send_one(&self.socket, destination, datagram)
-    }
-
     /// Waits for datagrams, for room to send if that is wanted, or for the deadline.
-    async fn wait(&self, sent: Sent) -> io::Result<()> {
-        let interest = match sent {
-            Sent::All => Interest::READABLE,
-            Sent::Blocked => Interest::READABLE | Interest::WRITABLE,
-        };
-        let ready = self.socket.ready(interest);
-        match self.machine.poll_timeout() {
-            None => ready.await.map(drop),
+    async fn wait(&self) -> io::Result<()> {
+        let ready = core::future::poll_fn(|context| self.poll_ready(context));
+        match self.runner.deadline() {
+            None => ready.await,
             Some(deadline) => {
-                match ::tokio::time::timeout(self.clock.until(deadline), ready).await {
-                    Ok(ready) => ready.map(drop),
-                    Err(_elapsed) => Ok(()),
-                }
+                let wait = self.runner.clock.until(deadline);
+                // That the deadline came is no error.
+                ::tokio::time::timeout(wait, ready).await.unwrap_or(Ok(()))
             }
         }
     }
 
-    fn receive(&mut self) -> io::Result<()> {
-        let Self {
-            machine,
-            socket,
-            batches,
-            clock,
-            foreign,
-        } = self;
-        let mut count = 0;
-        while count < DATAGRAMS_PER_TURN {
-            let now = clock.now();
-            let received = socket.try_io(Interest::READABLE, || {
-                batches.receive(&*socket, |from, data| {
-                    if !machine.handle_datagram(now, from, data) {
-                        foreign.offer(from, data);
-                    }
-                })
-            });
-            match received {
-                Ok(more) => count += more.max(1),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    /// Asks all sockets, so that each wakes the task.
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let links = self.runner.links.iter();
+        let mut verdicts = links.map(|link| link.poll_ready(context));
+        let first = verdicts.find(Poll::is_ready);
+        verdicts.for_each(drop);
+        first.unwrap_or(Poll::Pending)
     }
 }

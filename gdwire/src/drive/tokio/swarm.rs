@@ -1,9 +1,10 @@
 //! [`SwarmDriver`]: many clients in one task.
 
-use super::super::udp::{self, Buffers, Port, Sent};
-use super::super::{Clock, DATAGRAMS_PER_TURN};
+use super::super::Clock;
+use super::super::runner::{DATAGRAMS_PER_TURN, begin};
+use super::super::udp::{self, Port, Received, Sent};
 use super::ready::Ready;
-use crate::peers::{Client, ConnectError, Event};
+use crate::peers::{Client, Event};
 use ::tokio::io::Interest;
 use ::tokio::net::UdpSocket;
 use ::tokio::time::Sleep;
@@ -39,8 +40,6 @@ use std::io;
 pub struct SwarmDriver {
     clock: Clock,
     members: Vec<Member>,
-    /// Made for the first client.
-    buffers: Option<Buffers>,
     ready: Ready,
     /// Sockets to read from next; kept for its memory.
     readable: Vec<usize>,
@@ -80,7 +79,6 @@ impl SwarmDriver {
         Self {
             clock: Clock::start(),
             members: Vec::new(),
-            buffers: None,
             ready: Ready::default(),
             readable: Vec::new(),
             busy: VecDeque::new(),
@@ -93,19 +91,15 @@ impl SwarmDriver {
     /// Binds a socket to any free port and lets `client` connect to `server`; gives the client's index, counted from 0.
     ///
     /// # Errors
-    /// What the system says (each client needs a file descriptor), or `InvalidInput` with a [`ConnectError`] inside.
+    /// What the system says (each client needs a file descriptor), or `InvalidInput` with a
+    /// [`ConnectError`](crate::ConnectError) inside.
     ///
     /// # Panics
     /// Outside of a tokio runtime with its IO and time drivers on.
     pub fn connect(&mut self, server: SocketAddr, mut client: Client) -> io::Result<usize> {
-        client
-            .connect(self.clock.now(), server)
-            .map_err(|error: ConnectError| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        begin(&mut client, self.clock.now(), server)?;
         let socket = udp::bind(udp::unspecified_for(server))?;
-        let port = Port::new(&socket)?;
-        if self.buffers.is_none() {
-            self.buffers = Some(Buffers::new(&port, Client::BUFFER));
-        }
+        let port = Port::of_client(&socket)?;
         let index = self.members.len();
         let line = Line {
             socket: UdpSocket::from_std(socket)?,
@@ -218,14 +212,12 @@ impl SwarmDriver {
     fn work(&mut self) -> Option<(usize, Event)> {
         let Self {
             members,
-            buffers,
             busy,
             deadlines,
             clock,
             open,
             ..
         } = self;
-        let buffers = buffers.as_mut()?;
         let now = clock.now();
         while let Some(&index) = busy.front() {
             let member = members.get_mut(index)?;
@@ -234,8 +226,8 @@ impl SwarmDriver {
             }
             busy.pop_front();
             member.is_busy = false;
-            if let Some(line) = &member.line {
-                line.send(&mut member.client, buffers, now);
+            if let Some(line) = &mut member.line {
+                line.send(&mut member.client, now);
                 if member.client.is_closed() {
                     member.line = None;
                     *open -= 1;
@@ -264,13 +256,8 @@ impl SwarmDriver {
 
     /// Reads from one socket until it has nothing or had its turn; tells whether there may be more.
     fn receive_at(&mut self, index: usize) -> io::Result<bool> {
-        let Self {
-            members,
-            buffers,
-            clock,
-            ..
-        } = self;
-        let (Some(member), Some(buffers)) = (members.get_mut(index), buffers) else {
+        let Self { members, clock, .. } = self;
+        let Some(member) = members.get_mut(index) else {
             return Ok(false);
         };
         let Member {
@@ -290,7 +277,7 @@ impl SwarmDriver {
                 break;
             };
             ready?;
-            count += line.receive(client, buffers, now)?.max(1);
+            count += line.receive(client, now)?.max(1);
         }
         self.mark(index);
         Ok(has_more)
@@ -337,33 +324,25 @@ impl Member {
 }
 
 impl Line {
-    fn send(&self, client: &mut Client, buffers: &mut Buffers, now: Instant) {
+    fn send(&mut self, client: &mut Client, now: Instant) {
         // Not through `try_io`: it refuses until the runtime has noticed that a fresh socket is writable.
-        let sent = buffers.send(
-            &self.port,
-            &self.socket,
-            |call| call(),
-            |buffer| client.poll_transmit(now, buffer),
-        );
-        if sent == Sent::Blocked {
-            buffers.discard();
+        let poll = |buffer: &mut [u8]| client.poll_transmit(now, buffer);
+        if self.port.send(&self.socket, |call| call(), poll) == Sent::Blocked {
+            self.port.discard();
         }
     }
 
     /// One system call; returns how many datagrams there were.
-    fn receive(
-        &self,
-        client: &mut Client,
-        buffers: &mut Buffers,
-        now: Instant,
-    ) -> io::Result<usize> {
+    fn receive(&mut self, client: &mut Client, now: Instant) -> io::Result<usize> {
+        let Self { socket, port, .. } = self;
         let mut count = 0;
-        let received = self.socket.try_io(Interest::READABLE, || {
-            count = buffers.receive(&self.port, &self.socket, |from, data| {
+        let received = socket.try_io(Interest::READABLE, || {
+            let received: Received = port.receive(socket, |from, data| {
                 // The client counts what it drops.
                 let _ = client.handle_datagram(now, from, data);
             })?;
-            if (1..Buffers::SLOTS).contains(&count) {
+            count = received.count;
+            if received.is_drained {
                 // The socket is empty: saying so saves the call that would find out.
                 return Err(io::ErrorKind::WouldBlock.into());
             }

@@ -1,44 +1,52 @@
 //! UDP in batches: one system call moves many datagrams where the system can do that.
 //!
-//! [`Batches`] is what both drivers share: it receives with `recvmmsg` and GRO, and sends with GSO. It never waits; the
-//! driver does, in its own way.
+//! A [`Port`] is what all drivers share: it receives with `recvmmsg` and GRO, and sends with `sendmmsg` and GSO. It
+//! never waits; the driver does, in its own way. Buffers belong to the thread ([`scratch`]), so a socket more costs
+//! no memory but for what the system did not take yet.
 
 mod bind;
+mod homes;
+mod launch;
 mod outbox;
 mod receive;
+mod scratch;
 
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
+use homes::Homes;
+use launch::launch;
 use outbox::Outbox;
 use proto_core::Transmit;
-use quinn_udp::{UdpSockRef, UdpSocketState};
-use receive::Inbox;
+use quinn_udp::UdpSocketState;
 use std::io;
 use std::net::UdpSocket;
 
 pub(super) use bind::{bind, unspecified_for};
+pub(super) use outbox::DATAGRAM_BYTES;
+pub(super) use receive::Received;
 
 /// The batching side of a UDP socket; the socket itself is lent to each call.
-#[derive(Debug)]
-pub(super) struct Batches {
-    port: Port,
-    buffers: Buffers,
-}
-
-/// What is particular to one socket.
 #[derive(Debug)]
 pub(super) struct Port {
     state: UdpSocketState,
     is_ipv6: bool,
+    /// For a socket of all addresses that answers: whom to answer from which.
+    homes: Option<Homes>,
+    /// What was taken from the machine and found no room in the socket.
+    unsent: Option<Box<Outbox>>,
 }
 
-/// Room for the datagrams of one system call in each direction; sockets that take turns may share it.
-#[derive(Debug)]
-pub(super) struct Buffers {
-    inbox: Inbox,
-    outbox: Outbox,
-}
+/// A socket of any driver.
+#[cfg(unix)]
+pub(super) trait Socket: std::os::fd::AsFd {}
+#[cfg(unix)]
+impl<S: std::os::fd::AsFd> Socket for S {}
+/// A socket of any driver.
+#[cfg(windows)]
+pub(super) trait Socket: std::os::windows::io::AsSocket {}
+#[cfg(windows)]
+impl<S: std::os::windows::io::AsSocket> Socket for S {}
 
-/// How far [`Batches::send`] came.
+/// How far [`Port::send`] came.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
@@ -48,146 +56,140 @@ pub(super) enum Sent {
     Blocked,
 }
 
-impl Batches {
-    /// Prepares a bound socket for batches; it becomes non-blocking. `buffer_bytes` is the longest datagram to send.
-    pub(super) fn new(socket: &UdpSocket, buffer_bytes: usize) -> io::Result<Self> {
-        let port = Port::new(socket)?;
-        let buffers = Buffers::new(&port, buffer_bytes);
-        Ok(Self { port, buffers })
+/// Runs a system call, or says that the socket is not ready for it.
+pub(super) type Call<'a> = &'a mut dyn FnMut() -> io::Result<usize>;
+
+impl Port {
+    /// The port of a client, on a bound socket; it becomes non-blocking.
+    pub(super) fn of_client(socket: &UdpSocket) -> io::Result<Self> {
+        let is_ipv6 = socket.local_addr()?.is_ipv6();
+        let state = UdpSocketState::new(socket.into())?;
+        bind::allow_fragments(socket, is_ipv6);
+        Ok(Self {
+            state,
+            is_ipv6,
+            homes: None,
+            unsent: None,
+        })
     }
 
-    /// Receives what one system call gives and hands each datagram to `each`; returns how many there were.
+    /// The port of a server, on a bound socket; it becomes non-blocking. Bound to all addresses, it answers each
+    /// remote from the address that the remote has asked.
+    pub(super) fn of_server(socket: &UdpSocket) -> io::Result<Self> {
+        let mut port = Self::of_client(socket)?;
+        if socket.local_addr()?.ip().is_unspecified() {
+            port.homes = Some(Homes::default());
+        }
+        Ok(port)
+    }
+
+    /// Receives what one system call gives and hands each datagram to `each`.
     ///
     /// # Errors
     /// `WouldBlock` if nothing is there; any other error means that the socket is broken.
-    pub(super) fn receive<S>(
+    pub(super) fn receive(
         &mut self,
-        socket: &S,
-        each: impl FnMut(SocketAddr, &[u8]),
-    ) -> io::Result<usize>
-    where
-        for<'a> UdpSockRef<'a>: From<&'a S>,
-    {
-        self.buffers.receive(&self.port, socket, each)
+        socket: &impl Socket,
+        mut each: impl FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<Received> {
+        let Self { state, homes, .. } = self;
+        let received = scratch::lend(|scratch| {
+            let inbox = scratch.inbox(state.gro_segments());
+            inbox.receive(state, socket.into(), |from, home, datagrams| {
+                if let (Some(homes), Some(home)) = (&mut *homes, home) {
+                    homes.note(from, home);
+                }
+                datagrams.for_each(|datagram| each(from, datagram));
+            })
+        });
+        match received {
+            Err(error) if is_notice(&error) => Ok(Received::NOTICE),
+            result => result,
+        }
     }
 
     /// Sends what `poll` gives until it has no more or the socket is full; `attempt` runs each system call.
     ///
     /// A datagram that the system refuses (no route, too long) is lost, as on any network.
-    pub(super) fn send<S>(
+    pub(super) fn send(
         &mut self,
-        socket: &S,
-        attempt: impl Fn(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
-        poll: impl FnMut(&mut [u8]) -> Option<Transmit>,
-    ) -> Sent
-    where
-        for<'a> UdpSockRef<'a>: From<&'a S>,
-    {
-        self.buffers.send(&self.port, socket, attempt, poll)
+        socket: &impl Socket,
+        mut attempt: impl FnMut(Call<'_>) -> io::Result<usize>,
+        mut poll: impl FnMut(&mut [u8]) -> Option<Transmit>,
+    ) -> Sent {
+        if let Some(mut unsent) = self.unsent.take()
+            && self.flush(socket, &mut unsent, &mut attempt) == Sent::Blocked
+        {
+            self.unsent = Some(unsent);
+            return Sent::Blocked;
+        }
+        scratch::lend(|scratch| {
+            let outbox = scratch.outbox();
+            loop {
+                let homes = self.homes.as_ref();
+                let home = |remote| homes?.of(remote);
+                outbox.fill(self.state.max_gso_segments(), home, &mut poll);
+                if outbox.is_empty() {
+                    return Sent::All;
+                }
+                if self.flush(socket, outbox, &mut attempt) == Sent::Blocked {
+                    self.unsent = Some(Box::new(outbox.take_rest()));
+                    return Sent::Blocked;
+                }
+            }
+        })
     }
 
     /// Sends one datagram that is none of the machine's, unless the socket is full.
     ///
     /// # Errors
     /// What the system says; `WouldBlock` if the socket takes no more now.
-    pub(super) fn send_one<S>(
+    pub(super) fn send_one(
         &self,
-        socket: &S,
+        socket: &impl Socket,
         destination: SocketAddr,
         datagram: &[u8],
-    ) -> io::Result<()>
-    where
-        for<'a> UdpSockRef<'a>: From<&'a S>,
-    {
-        let transmit = self.port.transmit(destination, datagram);
-        self.port.state.try_send(socket.into(), &transmit)
-    }
-}
-
-impl Port {
-    /// Prepares a bound socket; it becomes non-blocking.
-    pub(super) fn new(socket: &UdpSocket) -> io::Result<Self> {
-        let is_ipv6 = socket.local_addr()?.is_ipv6();
-        let state = UdpSocketState::new(socket.into())?;
-        bind::allow_fragments(socket, is_ipv6);
-        Ok(Self { state, is_ipv6 })
-    }
-
-    fn transmit<'a>(&self, destination: SocketAddr, contents: &'a [u8]) -> quinn_udp::Transmit<'a> {
-        quinn_udp::Transmit {
+    ) -> io::Result<()> {
+        let transmit = quinn_udp::Transmit {
             destination: on_wire(destination, self.is_ipv6),
             ecn: None,
-            contents,
+            contents: datagram,
             segment_size: None,
-            src_ip: None,
-        }
+            src_ip: self.homes.as_ref().and_then(|homes| homes.of(destination)),
+        };
+        self.state.try_send(socket.into(), &transmit)
     }
-}
 
-impl Buffers {
-    /// System calls of one turn that fill at most this many datagrams leave nothing behind if they fill fewer.
+    /// Loses what waits to be sent.
     #[cfg(feature = "tokio")]
-    pub(super) const SLOTS: usize = receive::SLOTS;
-
-    /// Buffers for sockets like that of `port`.
-    pub(super) fn new(port: &Port, buffer_bytes: usize) -> Self {
-        Self {
-            inbox: Inbox::new(port.state.gro_segments()),
-            outbox: Outbox::new(buffer_bytes),
-        }
+    pub(super) fn discard(&mut self) {
+        self.unsent = None;
     }
 
-    /// As [`Batches::receive`].
-    pub(super) fn receive<S>(
+    /// Sends what is in `outbox` until it is empty or the socket is full.
+    fn flush(
         &mut self,
-        port: &Port,
-        socket: &S,
-        each: impl FnMut(SocketAddr, &[u8]),
-    ) -> io::Result<usize>
-    where
-        for<'a> UdpSockRef<'a>: From<&'a S>,
-    {
-        match self.inbox.receive(&port.state, socket.into(), each) {
-            Err(error) if is_notice(&error) => Ok(0),
-            result => result,
-        }
-    }
-
-    /// As [`Batches::send`].
-    pub(super) fn send<S>(
-        &mut self,
-        port: &Port,
-        socket: &S,
-        attempt: impl Fn(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
-        mut poll: impl FnMut(&mut [u8]) -> Option<Transmit>,
-    ) -> Sent
-    where
-        for<'a> UdpSockRef<'a>: From<&'a S>,
-    {
-        let Self { outbox, .. } = self;
-        loop {
-            let Some(batch) = outbox.fill(port.state.max_gso_segments(), &mut poll) else {
-                return Sent::All;
-            };
-            let mut transmit = port.transmit(batch.destination, outbox.bytes(&batch));
-            transmit.segment_size = batch.segment_bytes();
-            match attempt(&|| port.state.try_send(socket.into(), &transmit)) {
-                Ok(()) => outbox.drop_batch(),
+        socket: &impl Socket,
+        outbox: &mut Outbox,
+        mut attempt: impl FnMut(Call<'_>) -> io::Result<usize>,
+    ) -> Sent {
+        while let Some(group) = outbox.group() {
+            let sent = attempt(&mut || launch(&self.state, socket, &group, self.is_ipv6));
+            match sent {
+                Ok(count) => outbox.drop_first(count),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Sent::Blocked,
                     io::ErrorKind::Interrupted => {}
-                    // Offload that the kernel or the card refuses: the same bytes go out one by one.
-                    _ if batch.segment_bytes().is_some() => outbox.split_batch(),
-                    _ => outbox.drop_batch(),
+                    _ => {
+                        let first = outbox.refuse_first();
+                        if let (Some(homes), Some(destination)) = (&mut self.homes, first) {
+                            homes.forget(destination);
+                        }
+                    }
                 },
             }
         }
-    }
-
-    /// Loses what waits to be sent, so that another socket can use the buffers.
-    #[cfg(feature = "tokio")]
-    pub(super) fn discard(&mut self) {
-        self.outbox.discard();
+        Sent::All
     }
 }
 
@@ -228,59 +230,4 @@ fn on_wire(address: SocketAddr, is_ipv6: bool) -> SocketAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mapped_address_is_seen_as_ipv4_and_sent_as_mapped() {
-        let mapped: SocketAddr = "[::ffff:127.0.0.1]:5".parse().unwrap();
-        let plain: SocketAddr = "127.0.0.1:5".parse().unwrap();
-        assert_eq!(canonical(mapped), plain);
-        assert_eq!(on_wire(plain, true), mapped);
-        assert_eq!(on_wire(plain, false), plain);
-    }
-
-    #[test]
-    fn the_scope_of_a_link_local_address_survives_and_the_flow_label_does_not() {
-        let noisy = SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 77, 3);
-        let clean = SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 0, 3);
-        assert_eq!(canonical(noisy.into()), clean.into());
-    }
-
-    #[test]
-    fn equal_datagrams_travel_together_and_arrive_apart() {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let (sender, receiver) = (bind(any).unwrap(), bind(any).unwrap());
-        let destination = receiver.local_addr().unwrap();
-        let mut out = Batches::new(&sender, 4100).unwrap();
-        let mut inn = Batches::new(&receiver, 4100).unwrap();
-        let mut lengths = [900, 900, 900, 100, 1200, 8].into_iter();
-
-        let sent = out.send(
-            &sender,
-            |call| call(),
-            |buffer| {
-                let length = lengths.next()?;
-                buffer[..length].fill(u8::try_from(length % 251).unwrap());
-                Some(Transmit {
-                    source: None,
-                    destination,
-                    bytes: 0..length,
-                })
-            },
-        );
-
-        assert_eq!(sent, Sent::All);
-        let mut arrived = Vec::new();
-        while let Ok(_count) = inn.receive(&receiver, |from, bytes| {
-            assert_eq!(from, sender.local_addr().unwrap());
-            assert!(
-                bytes
-                    .iter()
-                    .all(|&byte| usize::from(byte) == bytes.len() % 251)
-            );
-            arrived.push(bytes.len());
-        }) {}
-        assert_eq!(arrived, [900, 900, 900, 100, 1200, 8]);
-    }
-}
+mod tests;

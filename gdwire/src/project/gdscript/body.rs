@@ -38,13 +38,18 @@ pub(crate) enum RpcSettings {
 }
 
 /// Names whose use changes at run time what a scene file says.
-const RUNTIME: [&str; 5] = [
+const RUNTIME: [&str; 7] = [
     "add_spawnable_scene",
     "clear_spawnable_scenes",
     "add_property",
     "remove_property",
     "set_multiplayer",
+    "set_multiplayer_authority",
+    "set_spawn_function",
 ];
+
+/// The property that makes custom spawns what they are.
+const SPAWN_FUNCTION: &str = "spawn_function";
 
 /// The calls in a body; `function` is the name of the function that it belongs to.
 pub(crate) fn calls(function: &str, body: &[Line]) -> Vec<BodyCall> {
@@ -57,7 +62,8 @@ pub(crate) fn calls(function: &str, body: &[Line]) -> Vec<BodyCall> {
             calls.push(call);
             continue;
         }
-        calls.extend(line.tokens.windows(2).filter_map(mention));
+        let tails = (0..line.tokens.len()).filter_map(|at| line.tokens.get(at..));
+        calls.extend(tails.filter_map(mention));
     }
     calls
 }
@@ -92,12 +98,19 @@ fn statement(function: &str, tokens: &[Token]) -> Option<BodyCall> {
     }
 }
 
-/// A call somewhere in a statement.
-fn mention(pair: &[Token]) -> Option<BodyCall> {
-    let [name, open] = pair else {
+/// A call, or a property that is set, where these tokens begin.
+fn mention(tokens: &[Token]) -> Option<BodyCall> {
+    let [name, open, rest @ ..] = tokens else {
         return None;
     };
     let (line, word) = (name.line, name.word()?);
+    let is_set = open.is('=') && !rest.first().is_some_and(|next| next.is('='));
+    if word == SPAWN_FUNCTION && is_set {
+        return Some(BodyCall::Runtime {
+            line,
+            what: word.into(),
+        });
+    }
     if !open.is('(') {
         return None;
     }
