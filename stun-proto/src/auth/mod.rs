@@ -1,9 +1,8 @@
 //! Who may ask what: short-term and long-term credentials, for servers and clients (RFC 8489 section 9).
 //!
 //! A server with accounts holds one [`LongTermServer`], which keeps nothing about strangers; an ICE agent calls
-//! [`check_short_term`]; a client holds a [`ClientAuth`] for each server, usually inside a
-//! [`StunClient`](crate::StunClient). [`RestSecret`] makes and checks the passwords of limited validity that TURN
-//! services hand out.
+//! [`check_short_term`]; a client holds a [`ClientAuth`] for each server. [`RestSecret`] makes and checks the passwords of
+//! limited validity that TURN services hand out, and a [`GuessLimiter`] makes guessing slow.
 //!
 //! Names, realms and passwords must have gone through OpaqueString (RFC 8265) before they come here; text of letters,
 //! digits and ASCII marks is its own result.

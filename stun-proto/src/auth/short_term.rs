@@ -63,3 +63,36 @@ pub fn check_short_term<'a, P: Provider, K: Borrow<Key<P>>>(
         key,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Class, MessageWriter, Method, TransactionId};
+
+    fn checked(name: Option<&str>, signed_with: Option<&str>) -> Result<Integrity, Refusal> {
+        let mut buffer = [0; 200];
+        let id = TransactionId::new([1; 12]);
+        let name = name.and_then(|name| Username::new(name).ok());
+        let writer = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, id)
+            .attribute_if(name.as_ref());
+        let bytes = match signed_with {
+            Some(password) => writer.integrity(&Key::short_term(password)).finish(),
+            None => writer.finish(),
+        };
+        let request = Message::parse(bytes.expect("it fits")).expect("it is good");
+        let key_of = |name: &str| (name == "user").then(|| Key::short_term("secret"));
+        check_short_term(&request, key_of).map(|accepted| accepted.integrity)
+    }
+
+    // req: S-46
+    #[test]
+    fn each_thing_that_can_be_wrong_gets_its_number() {
+        assert_eq!(checked(Some("user"), Some("secret")), Ok(Integrity::Sha1));
+        assert_eq!(checked(None, Some("secret")), Err(Refusal::BadRequest));
+        assert_eq!(checked(Some("user"), None), Err(Refusal::BadRequest));
+        let unknown = checked(Some("other"), Some("secret"));
+        assert_eq!(unknown, Err(Refusal::Unauthenticated));
+        let wrong = checked(Some("user"), Some("guess"));
+        assert_eq!(wrong, Err(Refusal::Unauthenticated));
+    }
+}

@@ -54,6 +54,3 @@ impl<const N: usize> Hmac<N> for Unsupported {
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     subtle::ConstantTimeEq::ct_eq(a, b).into()
 }
-
-#[cfg(test)]
-mod tests;
