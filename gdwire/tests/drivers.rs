@@ -306,7 +306,8 @@ fn answers_to_calls_that_came_together_leave_together() {
     client.flush();
     let before = server.server().enet().stats().datagrams_sent;
     let mut answered = 0;
-    while let Some(event) = server.next_event_within(moment * 50).unwrap() {
+    // Shorter than a retransmission timeout, since the client acknowledges nothing meanwhile.
+    while let Some(event) = server.next_event_within(moment * 10).unwrap() {
         on_server_event(server.server_mut(), server_main, &event);
         answered += usize::from(matches!(event, Event::Rpc(_)));
     }
@@ -446,4 +447,78 @@ fn a_blocking_driver_hands_foreign_datagrams_over_too() {
     let mut buffer = [0; 16];
     let (length, from) = stranger.recv_from(&mut buffer).unwrap();
     assert_eq!((&buffer[..length], from), (&b"me"[..], address));
+}
+
+#[tokio::test]
+async fn a_server_with_two_sockets_is_one_game_on_both() {
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let both = [local, SocketAddr::from(([127, 0, 0, 2], 0))];
+    let mut config = ServerConfig::new(drive::seed().unwrap());
+    config.listeners = 2;
+    let mut machine = Server::new(config.clone()).unwrap();
+    let main = machine.add_node(main_node()).unwrap();
+    let refused = asynchronous::ServerDriver::bind(local, Server::new(config).unwrap());
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        std::io::ErrorKind::InvalidInput
+    );
+
+    let mut server = asynchronous::ServerDriver::bind_all(&both, machine).unwrap();
+    let mut swarm = asynchronous::SwarmDriver::new();
+    for index in 0..4 {
+        let address = server.local_address_at(index % 2).unwrap();
+        swarm.connect(address, client().0).unwrap();
+    }
+    let (mut joined, mut called) = (0, 0);
+    let play = async {
+        loop {
+            tokio::select! {
+                event = server.next_event() => if let Some(Event::PeerConnected { .. }) = event.unwrap() {
+                    joined += 1;
+                    if joined < 4 {
+                        continue;
+                    }
+                    let everybody = server.server_mut().rpc(Target::All, main, "echo", &[]);
+                    assert_eq!(everybody, Ok(4));
+                },
+                event = swarm.next_event() => match event.unwrap() {
+                    Some((index, Event::Rpc(_))) => {
+                        called += 1;
+                        assert_eq!(swarm.client(index).unwrap().peers().count(), 4);
+                        swarm.client_mut(index).unwrap().close();
+                    }
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, play)
+        .await
+        .expect("the session ends in time");
+    assert_eq!(called, 4);
+    assert!(server.local_address_at(2).is_err());
+}
+
+#[test]
+fn a_blocking_server_with_two_sockets_hears_both() {
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut config = ServerConfig::new(drive::seed().unwrap());
+    config.listeners = 2;
+    let machine = Server::new(config).unwrap();
+    let mut server = blocking::ServerDriver::bind_all(&[local, local], machine).unwrap();
+    for listener in [1, 0] {
+        let address = server.local_address_at(listener).unwrap();
+        let (client, _) = client();
+        let mut client = blocking::ClientDriver::connect(address, client).unwrap();
+        let end = client.now() + PATIENCE;
+        let id = client.client().id();
+        while server.server().peer_listener(id).is_none() {
+            assert!(client.now() < end, "the client joins in time");
+            let moment = Duration::from_millis(5);
+            server.next_event_within(moment).unwrap();
+            client.next_event_within(moment).unwrap();
+        }
+        assert_eq!(server.server().peer_listener(id), Some(listener));
+    }
 }

@@ -1,6 +1,7 @@
 //! What the tests against C ENet and the Godot engine share.
 
 pub mod arena;
+pub mod differential;
 pub mod enet;
 pub mod engine;
 pub mod stage;

@@ -60,6 +60,9 @@
 //!
 //! # The rest
 //!
+//! [`server::BindingServer`] answers Binding requests, [`nat::Discovery`] finds out what NATs on the way do, and
+//! [`nat::predict`] what that means for two players.
+//!
 //! [`Transaction`] says when a request is sent again and [`RttEstimator`] how soon; [`Framer`] cuts streams into
 //! messages; [`classify`] tells STUN from what else shares its socket. [`attribute`] has a type for each registered
 //! attribute of STUN, ICE and TURN, and shows how to add one. [`crypto::Provider`] is where other hashes are plugged in.
@@ -80,6 +83,8 @@ pub mod crypto;
 mod demux;
 mod framer;
 mod message;
+pub mod nat;
+pub mod server;
 mod transaction;
 
 pub use attribute::UserHash;

@@ -41,8 +41,10 @@ pub struct Link {
     pub reorder_by: Duration,
     /// Chance in 1000 that one bit of a datagram is flipped.
     pub corrupt: u32,
-    /// The largest datagram that passes, in bytes; longer ones are lost silently.
+    /// The largest datagram that passes, in bytes; longer ones are lost.
     pub mtu_bytes: usize,
+    /// Whether the sender of a longer one hears of it. Only a [`World`](crate::world::World) has errors to tell.
+    pub tells_mtu: bool,
     /// The rate, in bytes per second, with a queue in front.
     pub rate: Option<Rate>,
 }
@@ -87,6 +89,7 @@ impl Link {
         reorder_by: Duration::from_millis(20),
         corrupt: 0,
         mtu_bytes: 65_507,
+        tells_mtu: false,
         rate: None,
     };
 
@@ -126,6 +129,22 @@ pub(crate) struct LinkState {
 pub(crate) struct Fate {
     pub(crate) arrivals: [Option<Instant>; 2],
     pub(crate) flipped_bit: Option<usize>,
+    /// The longest datagram that passes, if this one is longer and the link tells its sender.
+    pub(crate) too_long: Option<usize>,
+}
+
+impl Fate {
+    /// Whether the bytes arrive changed.
+    pub(crate) const fn spoils(&self) -> bool {
+        self.flipped_bit.is_some()
+    }
+
+    /// Changes the bytes as the link does.
+    pub(crate) fn spoil(&self, bytes: &mut [u8]) {
+        if let Some(bit) = self.flipped_bit {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
 }
 
 impl LinkState {
@@ -140,8 +159,14 @@ impl LinkState {
 
     /// Decides about a datagram of `len` bytes that is sent at `now`.
     pub(crate) fn pass(&mut self, now: Instant, len: usize) -> Fate {
-        if self.loses() || len > self.link.mtu_bytes {
+        if self.loses() {
             return Fate::default();
+        }
+        if len > self.link.mtu_bytes {
+            return Fate {
+                too_long: self.link.tells_mtu.then_some(self.link.mtu_bytes),
+                ..Fate::default()
+            };
         }
         let Some(sent) = self.queue(now, len) else {
             return Fate::default();
@@ -161,6 +186,7 @@ impl LinkState {
         Fate {
             arrivals: [Some(first), second],
             flipped_bit,
+            too_long: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the kit needs of a protocol machine: [`Machine`].
 
+use crate::world::SendError;
 use core::fmt::Debug;
 use core::net::SocketAddr;
 use proto_core::{Handled, Instant, Transmit};
@@ -38,6 +39,18 @@ pub trait Machine {
 
     /// The smallest buffer for `poll_transmit`, in bytes.
     fn buffer_bytes(&self) -> usize;
+
+    /// What was sent from `local` to `destination` did not get through, as far as the system of the host knows. Only a
+    /// [`World`](crate::world::World) says so; most machines do not ask, and this does nothing.
+    fn handle_send_error(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        destination: SocketAddr,
+        error: SendError,
+    ) {
+        let _ = (now, local, destination, error);
+    }
 }
 
 impl<M: Machine + ?Sized> Machine for Box<M> {
@@ -72,5 +85,15 @@ impl<M: Machine + ?Sized> Machine for Box<M> {
 
     fn buffer_bytes(&self) -> usize {
         (**self).buffer_bytes()
+    }
+
+    fn handle_send_error(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        destination: SocketAddr,
+        error: SendError,
+    ) {
+        (**self).handle_send_error(now, local, destination, error);
     }
 }

@@ -382,7 +382,7 @@ impl<M: Machine> Network<M> {
             // A stranger's address gets no link of its own, so a flood of them costs no memory.
             Fate {
                 arrivals: [Some(now), None],
-                flipped_bit: None,
+                ..Fate::default()
             }
         };
         if let Some(transcript) = &mut self.transcript {
@@ -392,9 +392,7 @@ impl<M: Machine> Network<M> {
         self.stats.duplicated += u64::from(fate.arrivals[1].is_some());
         for arrival in fate.arrivals.into_iter().flatten() {
             let mut bytes = bytes.to_vec();
-            if let Some(bit) = fate.flipped_bit {
-                bytes[bit / 8] ^= 1 << (bit % 8);
-            }
+            fate.spoil(&mut bytes);
             self.enqueue(arrival, Datagram { from, to, bytes });
         }
     }

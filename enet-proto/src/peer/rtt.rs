@@ -12,7 +12,7 @@ const LOSS_INTERVAL_MICROS: u64 = 10_000_000;
 const LOSS_SCALE: u64 = 65_536;
 const MILLI: u32 = 1000;
 /// The least by which a command's time to be acknowledged exceeds the mean.
-const TIMEOUT_MARGIN_MICROS: u64 = 10_000;
+const TIMEOUT_MARGIN_MICROS: u64 = 8_000;
 
 /// Smoothed round-trip time, in microseconds or, as C ENet has it, in whole milliseconds.
 #[derive(Clone, Debug)]
@@ -150,15 +150,19 @@ impl Throttle {
     }
 
     fn adjust(&mut self, sample: u32, round_trip: &RoundTrip) {
+        // A mean in whole milliseconds stops up to 7 short of the truth, and its deviation never falls below 3: the
+        // exact ones are given as much tolerance, or a little jitter would close the throttle.
+        let (slack, least) = match round_trip.precision {
+            Precision::Microseconds => (4 * MILLI, 3 * MILLI),
+            Precision::Milliseconds => (0, 1),
+        };
+        let last = round_trip.last.saturating_add(slack);
+        let variance = round_trip.last_variance.max(least);
         if round_trip.last <= round_trip.last_variance {
             self.value = self.limit;
-        } else if sample <= round_trip.last {
+        } else if sample <= last {
             self.value = self.value.saturating_add(self.acceleration).min(self.limit);
-        } else if sample
-            > round_trip
-                .last
-                .saturating_add(round_trip.last_variance.saturating_mul(2))
-        {
+        } else if sample > last.saturating_add(variance.saturating_mul(2)) {
             self.value = self.value.saturating_sub(self.deceleration);
         }
     }

@@ -57,12 +57,17 @@ impl Peer {
     fn expire(&mut self, channel: u8, sequence: u16, clock: &Clock) -> Result<bool, TimedOut> {
         let now = clock.now();
         let (timeouts, last) = (self.timeouts, self.last_acknowledged);
-        let (earliest, most_micros) = (self.earliest_timeout, self.retransmission.most_micros);
+        let (earliest, retransmission) = (self.earliest_timeout, self.retransmission);
+        let current = self.retransmission_timeout();
         let Some((flight, bytes)) = self.flight(channel, sequence) else {
             return Ok(true);
         };
         if flight.state == SlotState::Lost {
             return Ok(true);
+        }
+        // A queue that has grown since then delays it too: if it were lost, later ones would tell.
+        if retransmission.is_early && flight.attempts == 1 {
+            flight.timeout_micros = flight.timeout_micros.max(current);
         }
         if flight.deadline() > now {
             return Ok(false);
@@ -81,7 +86,10 @@ impl Peer {
             return Err(TimedOut);
         }
         flight.state = SlotState::Lost;
-        flight.timeout_micros = flight.timeout_micros.saturating_mul(2).min(most_micros);
+        flight.timeout_micros = flight
+            .timeout_micros
+            .saturating_mul(2)
+            .min(retransmission.most_micros);
         self.earliest_timeout = Some(earliest);
         self.lost(channel, sequence, bytes);
         Ok(true)

@@ -1,6 +1,6 @@
 //! The driver for one thread without a runtime: [`ServerDriver`] and [`ClientDriver`].
 
-use super::runner::{Line, Link, Runner, Turn, begin, driver_methods};
+use super::runner::{Line, Link, Runner, Turn, begin, bind_all, driver_methods};
 use super::udp::{self, Call, Port};
 use super::{Clock, Machine};
 use crate::peers::{Client, Event, Server};
@@ -33,9 +33,25 @@ impl ServerDriver {
     /// # Errors
     /// What the system says: the port is taken, the address is not of this machine.
     pub fn bind(address: SocketAddr, server: Server) -> io::Result<Self> {
-        let socket = udp::bind(address)?;
-        let port = Port::of_server(&socket)?;
-        Ok(Self(Driver::new(server, Clock::start(), [(socket, port)])))
+        Self::bind_all(&[address], server)
+    }
+
+    /// Binds a socket to each of `addresses`, one for each listener of `server`
+    /// ([`ServerConfig::listeners`](crate::ServerConfig::listeners)): several ports, several local addresses, or both.
+    ///
+    /// # Errors
+    /// As [`ServerDriver::bind`]; `InvalidInput` if there are not as many addresses as listeners.
+    pub fn bind_all(addresses: &[SocketAddr], server: Server) -> io::Result<Self> {
+        let sockets = bind_all(addresses, &server)?;
+        Ok(Self(Driver::new(server, Clock::start(), sockets)))
+    }
+
+    /// The address of the socket of a listener, counted from 0.
+    ///
+    /// # Errors
+    /// What the system says; `NotConnected` if there is no such listener.
+    pub fn local_address_at(&self, listener: usize) -> io::Result<SocketAddr> {
+        self.0.local_address(listener)
     }
 
     driver_methods!(Server, server, server_mut);

@@ -93,20 +93,17 @@ trait Machine {
 }
 
 macro_rules! machine {
-    ($machine:ty) => {
+    ($machine:ty, $handle:expr, $transmit:expr) => {
         impl Machine for $machine {
             fn handle_datagram(
                 &mut self,
-                _listener: usize,
+                listener: usize,
                 now: Instant,
                 from: SocketAddr,
                 data: &[u8],
             ) -> bool {
                 // The machine counts what it drops.
-                !matches!(
-                    Self::handle_datagram(self, now, from, data),
-                    Handled::NotMine
-                )
+                !matches!($handle(self, listener, now, from, data), Handled::NotMine)
             }
 
             fn handle_timeout(&mut self, now: Instant) {
@@ -115,11 +112,11 @@ macro_rules! machine {
 
             fn poll_transmit(
                 &mut self,
-                _listener: usize,
+                listener: usize,
                 now: Instant,
                 buffer: &mut [u8],
             ) -> Option<Transmit> {
-                Self::poll_transmit(self, now, buffer)
+                $transmit(self, listener, now, buffer)
             }
 
             fn poll_timeout(&self) -> Option<Instant> {
@@ -137,5 +134,9 @@ macro_rules! machine {
     };
 }
 
-machine!(Server);
-machine!(Client);
+machine!(Server, Server::handle_datagram_at, Server::poll_transmit_at);
+machine!(
+    Client,
+    |client: &mut Client, _, now, from, data| client.handle_datagram(now, from, data),
+    |client: &mut Client, _, now, buffer| client.poll_transmit(now, buffer)
+);

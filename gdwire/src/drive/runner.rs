@@ -1,12 +1,13 @@
 //! What all drivers of one machine share: [`Runner`].
 
-use super::udp::{Call, Port, Received, Sent, Socket};
+use super::udp::{self, Call, Port, Received, Sent, Socket};
 use super::{Clock, Foreign, Machine};
 use crate::peers::Event;
 use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::Instant;
 use std::io;
+use std::net::UdpSocket;
 
 /// Datagrams that one socket hands over at most before a driver sends and looks at the clock.
 pub(super) const DATAGRAMS_PER_TURN: usize = 256;
@@ -257,6 +258,27 @@ macro_rules! driver_methods {
     };
 }
 pub(super) use driver_methods;
+
+/// Binds a socket for each listener of a server.
+pub(super) fn bind_all(
+    addresses: &[SocketAddr],
+    server: &crate::Server,
+) -> io::Result<Vec<(UdpSocket, Port)>> {
+    if addresses.len() != server.listeners() {
+        let message = format!(
+            "{} addresses for a server with {} listeners",
+            addresses.len(),
+            server.listeners()
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let bind = |&address| {
+        let socket = udp::bind(address)?;
+        let port = Port::of_server(&socket)?;
+        Ok((socket, port))
+    };
+    addresses.iter().map(bind).collect()
+}
 
 /// Lets a client begin; its errors are those of a socket.
 pub(super) fn begin(

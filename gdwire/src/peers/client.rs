@@ -3,6 +3,7 @@
 use super::config::{ClientConfig, ConfigError, ConnectError};
 use super::enet_session::EnetSession;
 use super::event::{DisconnectReason, Event};
+use super::hosts::{Hosts, LinkKey};
 use super::scene::scene_commands;
 use core::net::SocketAddr;
 use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats};
@@ -56,7 +57,10 @@ impl Client {
         enet.max_peers = 1;
         // Nobody connects to a client: requests stay unanswered.
         enet.admission = Admission::Deferred;
-        let link = EnetSession::new(Host::new(enet)?, Session::new(config.session)?);
+        let link = EnetSession::new(
+            Hosts::new(Host::new(enet)?, Vec::new()),
+            Session::new(config.session)?,
+        );
         Ok(Self {
             link,
             channel_count: config.channel_count,
@@ -77,7 +81,7 @@ impl Client {
         let now = self.link.advance(now);
         let channels = usize::from(self.channel_count);
         let data = self.id().value().unsigned_abs();
-        match self.link.host.connect(now, address, channels, data) {
+        match self.link.hosts.first.connect(now, address, channels, data) {
             Ok(key) => {
                 self.state = State::Connecting(key);
                 Ok(())
@@ -97,7 +101,7 @@ impl Client {
         data: &[u8],
     ) -> Handled<DropReason> {
         let now = self.link.advance(now);
-        let handled = self.link.host.handle_datagram(now, from, data);
+        let handled = self.link.hosts.first.handle_datagram(now, from, data);
         self.pump();
         handled
     }
@@ -105,7 +109,7 @@ impl Client {
     /// Does what is due at `now`; early or repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.link.advance(now);
-        self.link.host.handle_timeout(now);
+        self.link.hosts.handle_timeout(now);
         self.link.session.handle_timeout(now);
         self.link.settle();
         self.pump();
@@ -118,7 +122,7 @@ impl Client {
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         let now = self.link.advance(now);
         self.link.settle();
-        self.link.host.poll_transmit(now, buffer)
+        self.link.hosts.first.poll_transmit(now, buffer)
     }
 
     /// When to call [`Client::handle_timeout`] next; `None` if nothing is due ever.
@@ -210,7 +214,7 @@ impl Client {
         self.is_leaving = true;
         if self.link.links.is_empty() {
             if let State::Connecting(key) = self.state {
-                self.link.host.disconnect(key, 0);
+                self.link.hosts.first.disconnect(key, 0);
             }
             let reason = DisconnectReason::Local;
             self.link.push(Event::ConnectionFailed { reason });
@@ -222,10 +226,7 @@ impl Client {
     /// Leaves at once, as Godot's `close` does: the server gets one DISCONNECT that is not repeated.
     pub fn close_now(&mut self) {
         self.close();
-        let keys: Vec<_> = self.link.host.peers().collect();
-        for key in keys {
-            self.link.host.disconnect_now(key, 0);
-        }
+        self.link.hosts.disconnect_all_now();
     }
 
     /// Whether the last event was given and nothing is left to do.
@@ -260,7 +261,7 @@ impl Client {
     /// The ENet part, to look at: counters, the connection.
     #[must_use]
     pub const fn enet(&self) -> &Host {
-        &self.link.host
+        &self.link.hosts.first
     }
 
     /// The session part, to look at: nodes, peers, counters.
@@ -271,7 +272,7 @@ impl Client {
 
     /// Lets the session see what the host has.
     fn pump(&mut self) {
-        while let Some(event) = self.link.poll_host() {
+        while let Some((_, event)) = self.link.poll_host() {
             self.on_host_event(event);
         }
     }
@@ -280,19 +281,24 @@ impl Client {
         use enet_proto::Event as Enet;
         match event {
             Enet::ConnectRequested { request, .. } => {
-                let _ = self.link.host.ignore(request);
+                let _ = self.link.hosts.first.ignore(request);
             }
-            Enet::Connected { peer, .. } => self.link.on_connected(peer, PeerId::SERVER),
+            Enet::Connected { peer, .. } => {
+                self.link.on_connected(LinkKey::first(peer), PeerId::SERVER);
+            }
             Enet::Received {
                 peer,
                 channel,
                 flags,
                 payload,
-            } => self.link.on_received(peer, channel, flags, payload),
+            } => self
+                .link
+                .on_received(LinkKey::first(peer), channel, flags, payload),
             Enet::Disconnected { peer, reason } => {
                 let reason = reason.into();
                 let is_attempt = self.state == State::Connecting(peer);
-                if self.link.on_disconnected(peer, reason).is_none() && is_attempt {
+                let key = LinkKey::first(peer);
+                if self.link.on_disconnected(key, reason).is_none() && is_attempt {
                     self.link.push(Event::ConnectionFailed { reason });
                 }
             }

@@ -19,6 +19,11 @@ pub struct ServerConfig {
     pub session: replication_proto::Config,
     /// What a refused client is told. Default: [`Refusal::Disconnect`].
     pub refusal: Refusal,
+    /// ENet hosts behind this server, 1 to 16, each for a socket of its own. Default: 1.
+    ///
+    /// An ENet host has at most 4,095 peers. With several, clients of all of them are peers of one game, with one
+    /// table of ids. `enet` and the session's limit of peers are for each of them.
+    pub listeners: usize,
 }
 
 impl ServerConfig {
@@ -30,6 +35,7 @@ impl ServerConfig {
             enet: enet_proto::Config::new(seed),
             session: replication_proto::Config::server(),
             refusal: Refusal::Disconnect,
+            listeners: 1,
         }
     }
 }
@@ -94,6 +100,9 @@ pub enum ConfigError {
     /// The session part.
     #[error("session: {0}")]
     Session(#[from] replication_proto::ConfigError),
+    /// A server has 1 to 16 listeners.
+    #[error("{0} listeners are not 1 to 16")]
+    Listeners(usize),
     /// The session is not for this machine.
     #[error("the session's role is not that of this machine")]
     Role,

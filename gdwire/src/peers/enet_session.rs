@@ -1,4 +1,4 @@
-//! An ENet host and a session joined: what [`Server`](crate::Server) and [`Client`](crate::Client) have in common.
+//! ENet hosts and a session joined: what [`Server`](crate::Server) and [`Client`](crate::Client) have in common.
 //!
 //! ```text
 //!  datagrams ──> Host ──events──> here ──packets, peers──> Session ──events──> application
@@ -7,10 +7,11 @@
 
 use super::channel;
 use super::event::{DisconnectReason, Event};
+use super::hosts::{Hosts, LinkKey};
 use super::link::Links;
 use alloc::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
-use enet_proto::{Host, PacketFlags, PeerKey, PeerStats, SendError};
+use enet_proto::{PacketFlags, PeerStats, SendError};
 use proto_core::Instant;
 use replication_proto::{AuthFailure, Incoming, Outgoing, PeerId, Session};
 
@@ -21,7 +22,7 @@ const WAITING_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct EnetSession {
-    pub(super) host: Host,
+    pub(super) hosts: Hosts,
     pub(super) session: Session,
     pub(super) links: Links,
     pub(super) now: Instant,
@@ -32,9 +33,9 @@ pub(super) struct EnetSession {
 }
 
 impl EnetSession {
-    pub(super) fn new(host: Host, session: Session) -> Self {
+    pub(super) fn new(hosts: Hosts, session: Session) -> Self {
         Self {
-            host,
+            hosts,
             session,
             links: Links::default(),
             now: Instant::ZERO,
@@ -50,12 +51,12 @@ impl EnetSession {
         self.now
     }
 
-    /// The next event of the host, unless the application has enough to do.
-    pub(super) fn poll_host(&mut self) -> Option<enet_proto::Event> {
+    /// The next event of a host, and its number, unless the application has enough to do.
+    pub(super) fn poll_host(&mut self) -> Option<(usize, enet_proto::Event)> {
         if self.events.len() >= WAITING_EVENTS || self.waiting_bytes >= WAITING_BYTES {
             return None;
         }
-        self.host.poll_event()
+        self.hosts.poll_event()
     }
 
     pub(super) fn push(&mut self, event: Event) {
@@ -72,7 +73,7 @@ impl EnetSession {
 
     /// When either part has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        match (self.host.poll_timeout(), self.session.poll_timeout()) {
+        match (self.hosts.poll_timeout(), self.session.poll_timeout()) {
             (Some(host), Some(session)) => Some(host.min(session)),
             (host, session) => host.or(session),
         }
@@ -80,12 +81,12 @@ impl EnetSession {
 
     pub(super) fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
         let key = self.links.key(peer)?;
-        Some(self.host.peer(key)?.stats())
+        Some(self.hosts.peer(key)?.stats())
     }
 
     /// Whether no connection is left, not even one that is being ended.
     pub(super) fn is_silent(&self) -> bool {
-        self.host.peers().next().is_none()
+        self.hosts.are_silent()
     }
 
     /// Whether events wait for the application.
@@ -99,18 +100,18 @@ impl EnetSession {
         self.session.disconnect_peer(peer);
         self.settle();
         if let Some(key) = key {
-            self.host.disconnect_now(key, 0);
+            self.hosts.of(key).disconnect_now(key.peer, 0);
         }
     }
 
     /// A connection is there and belongs to `id`.
-    pub(super) fn on_connected(&mut self, key: PeerKey, id: PeerId) {
+    pub(super) fn on_connected(&mut self, key: LinkKey, id: PeerId) {
         if !self
             .session
             .handle_peer_connected(self.now, id)
             .is_accepted()
         {
-            self.host.disconnect_now(key, 0);
+            self.hosts.of(key).disconnect_now(key.peer, 0);
             return;
         }
         self.links.insert(key, id);
@@ -120,7 +121,7 @@ impl EnetSession {
     /// A packet came in.
     pub(super) fn on_received(
         &mut self,
-        key: PeerKey,
+        key: LinkKey,
         channel: u8,
         flags: PacketFlags,
         payload: Bytes,
@@ -147,7 +148,7 @@ impl EnetSession {
     /// A connection ended; returns whose it was, if the session knew it.
     pub(super) fn on_disconnected(
         &mut self,
-        key: PeerKey,
+        key: LinkKey,
         reason: DisconnectReason,
     ) -> Option<PeerId> {
         let id = self.links.remove(key)?;
@@ -172,7 +173,7 @@ impl EnetSession {
             };
             if let Some(key) = self.links.key(id) {
                 self.links.remove(key);
-                self.host.disconnect_later(key, 0);
+                self.hosts.of(key).disconnect_later(key.peer, 0);
             }
         }
     }
@@ -189,7 +190,8 @@ impl EnetSession {
             self.push(Event::SendFailed { peer, error });
             return;
         };
-        match self.host.send(key, channel, flags, outgoing.packet) {
+        let host = self.hosts.of(key);
+        match host.send(key.peer, channel, flags, outgoing.packet) {
             // It is leaving; its end will be told.
             Ok(()) | Err(SendError::NotConnected) => {}
             Err(error) => {
@@ -202,8 +204,8 @@ impl EnetSession {
     }
 
     /// A hole in reliable data cannot be repaired: the peer would play another game from now on.
-    fn drop_slow(&mut self, key: PeerKey) {
-        self.host.disconnect_now(key, 0);
+    fn drop_slow(&mut self, key: LinkKey) {
+        self.hosts.of(key).disconnect_now(key.peer, 0);
         if let Some(id) = self.links.remove(key) {
             self.reasons.insert(id, DisconnectReason::SendLimit);
             self.session.handle_peer_disconnected(self.now, id);

@@ -1,34 +1,42 @@
 //! Which ENet connection is which Godot peer: [`Links`].
 
+use super::hosts::LinkKey;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use enet_proto::PeerKey;
 use replication_proto::PeerId;
 
-/// A table that is read both ways: by slot in constant, by id in logarithmic time.
+/// A table that is read both ways: by host and slot in constant, by id in logarithmic time.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    by_slot: Vec<Option<(PeerKey, PeerId)>>,
-    by_id: BTreeMap<PeerId, PeerKey>,
+    /// For each host its slots.
+    by_slot: Vec<Vec<Option<(PeerKey, PeerId)>>>,
+    by_id: BTreeMap<PeerId, LinkKey>,
 }
 
 impl Links {
     /// Joins `key` and `id`; both must be new.
-    pub(super) fn insert(&mut self, key: PeerKey, id: PeerId) {
-        let slot = key.slot();
-        if self.by_slot.len() <= slot {
-            self.by_slot.resize(slot + 1, None);
+    pub(super) fn insert(&mut self, key: LinkKey, id: PeerId) {
+        if self.by_slot.len() <= key.listener {
+            self.by_slot.resize_with(key.listener + 1, Vec::new);
         }
-        if let Some(place) = self.by_slot.get_mut(slot) {
-            *place = Some((key, id));
+        let slot = key.peer.slot();
+        if let Some(slots) = self.by_slot.get_mut(key.listener) {
+            if slots.len() <= slot {
+                slots.resize(slot + 1, None);
+            }
+            if let Some(place) = slots.get_mut(slot) {
+                *place = Some((key.peer, id));
+            }
         }
         self.by_id.insert(id, key);
     }
 
     /// Forgets a connection; returns whose it was.
-    pub(super) fn remove(&mut self, key: PeerKey) -> Option<PeerId> {
+    pub(super) fn remove(&mut self, key: LinkKey) -> Option<PeerId> {
         let id = self.id(key)?;
-        if let Some(place) = self.by_slot.get_mut(key.slot()) {
+        let slots = self.by_slot.get_mut(key.listener);
+        if let Some(place) = slots.and_then(|slots| slots.get_mut(key.peer.slot())) {
             *place = None;
         }
         self.by_id.remove(&id);
@@ -36,14 +44,14 @@ impl Links {
     }
 
     /// The connection of a peer.
-    pub(super) fn key(&self, id: PeerId) -> Option<PeerKey> {
+    pub(super) fn key(&self, id: PeerId) -> Option<LinkKey> {
         self.by_id.get(&id).copied()
     }
 
     /// The peer of a connection.
-    pub(super) fn id(&self, key: PeerKey) -> Option<PeerId> {
-        match self.by_slot.get(key.slot()) {
-            Some(&Some((other, id))) if other == key => Some(id),
+    pub(super) fn id(&self, key: LinkKey) -> Option<PeerId> {
+        match self.by_slot.get(key.listener)?.get(key.peer.slot()) {
+            Some(&Some((other, id))) if other == key.peer => Some(id),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod enet_session;
 mod event;
+mod hosts;
 mod link;
 mod scene;
 mod server;

@@ -3,10 +3,11 @@
 use super::config::{ConfigError, Refusal, ServerConfig};
 use super::enet_session::EnetSession;
 use super::event::{Event, RefusalReason};
+use super::hosts::{Hosts, LinkKey};
 use super::scene::scene_commands;
 use core::net::SocketAddr;
-use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats, RequestKey};
-use proto_core::{Handled, Instant, Transmit};
+use enet_proto::{Admission, DropReason, Host, PeerStats, RequestKey};
+use proto_core::{Handled, Instant, SeedRng, Transmit};
 use replication_proto::{
     AuthError, CallError, NodeKey, PeerId, Role, SendError, Session, Target, TransferMode,
     variant::Value,
@@ -24,6 +25,13 @@ use replication_proto::{
 /// | [`poll_event`](Self::poll_event) | until `None`, after each of the above | `poll_transmit`, `poll_timeout` |
 /// | [`poll_transmit`](Self::poll_transmit) | until `None`, after the events | `poll_timeout` |
 /// | [`poll_timeout`](Self::poll_timeout) | last: sleep until then | nothing |
+///
+/// One ENet host has at most 4,095 peers. For more, [`ServerConfig::listeners`] makes several behind one server, each
+/// with a socket on a port or an address of its own: the game sees one table of peers and one stream of events, and
+/// broadcasts, relay and visibility reach all. The doors for them are
+/// [`handle_datagram_at`](Self::handle_datagram_at) and [`poll_transmit_at`](Self::poll_transmit_at). A client has to
+/// be told its port: a full listener is as silent as a full ENet host. Give the game a list of ports, of which each
+/// client tries one after the other from a random one on.
 ///
 /// Events are polled first because taking them makes room: while 64 events wait, further packets stay in the ENet
 /// host, under its limits, and remotes are told to slow down by its windows. No call blocks, panics, or reads a clock.
@@ -59,6 +67,8 @@ pub struct ServerStats {
 impl Server {
     /// Bytes that [`Server::poll_transmit`] needs for a datagram.
     pub const BUFFER: usize = Host::BUFFER;
+    /// Most listeners of a server.
+    pub const MAX_LISTENERS: usize = 16;
 
     /// A server that accepts clients.
     ///
@@ -68,9 +78,23 @@ impl Server {
         if config.session.role != Role::Server {
             return Err(ConfigError::Role);
         }
+        let count = config.listeners;
+        if !(1..=Self::MAX_LISTENERS).contains(&count) {
+            return Err(ConfigError::Listeners(count));
+        }
         let mut enet = config.enet;
         enet.admission = Admission::Deferred;
-        let link = EnetSession::new(Host::new(enet)?, Session::new(config.session)?);
+        let mut seeds = SeedRng::new(enet.seed);
+        let more = (1..count).map(|_| {
+            let mut enet = enet.clone();
+            enet.seed = seeds.split();
+            Host::new(enet)
+        });
+        let more = more.collect::<Result<_, _>>()?;
+        let mut session = config.session;
+        session.limits.peers = session.limits.peers.saturating_mul(count);
+        let hosts = Hosts::new(Host::new(enet)?, more);
+        let link = EnetSession::new(hosts, Session::new(session)?);
         Ok(Self {
             link,
             refusal: config.refusal,
@@ -89,8 +113,22 @@ impl Server {
         from: SocketAddr,
         data: &[u8],
     ) -> Handled<DropReason> {
+        self.handle_datagram_at(0, now, from, data)
+    }
+
+    /// The same for the socket of a listener, counted from 0; one that is not there has nothing.
+    pub fn handle_datagram_at(
+        &mut self,
+        listener: usize,
+        now: Instant,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> Handled<DropReason> {
         let now = self.link.advance(now);
-        let handled = self.link.host.handle_datagram(now, from, data);
+        let Some(host) = self.link.hosts.get_mut(listener) else {
+            return Handled::NotMine;
+        };
+        let handled = host.handle_datagram(now, from, data);
         self.pump();
         handled
     }
@@ -98,7 +136,7 @@ impl Server {
     /// Does what is due at `now`; early or repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.link.advance(now);
-        self.link.host.handle_timeout(now);
+        self.link.hosts.handle_timeout(now);
         self.link.session.handle_timeout(now);
         self.link.settle();
         self.pump();
@@ -109,9 +147,23 @@ impl Server {
     /// # Panics
     /// If `buffer` has less than [`Server::BUFFER`] bytes.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        self.poll_transmit_at(0, now, buffer)
+    }
+
+    /// The same for the socket of a listener, counted from 0.
+    ///
+    /// # Panics
+    /// If `buffer` has less than [`Server::BUFFER`] bytes.
+    pub fn poll_transmit_at(
+        &mut self,
+        listener: usize,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<Transmit> {
         let now = self.link.advance(now);
         self.link.settle();
-        self.link.host.poll_transmit(now, buffer)
+        let host = self.link.hosts.get_mut(listener)?;
+        host.poll_transmit(now, buffer)
     }
 
     /// When to call [`Server::handle_timeout`] next; `None` if nothing is due ever.
@@ -218,10 +270,7 @@ impl Server {
     /// Ends the game at once, as Godot's `close` does: each client gets one DISCONNECT that is not repeated.
     pub fn close_now(&mut self) {
         self.close();
-        let keys: Vec<_> = self.link.host.peers().collect();
-        for key in keys {
-            self.link.host.disconnect_now(key, 0);
-        }
+        self.link.hosts.disconnect_all_now();
     }
 
     /// Whether the server was closed, nobody is left, and every event was taken.
@@ -235,11 +284,23 @@ impl Server {
         self.link.session.peers()
     }
 
+    /// How many sockets the server has.
+    #[must_use]
+    pub const fn listeners(&self) -> usize {
+        self.link.hosts.len()
+    }
+
+    /// The listener that a peer came to, counted from 0.
+    #[must_use]
+    pub fn peer_listener(&self, peer: PeerId) -> Option<usize> {
+        Some(self.link.links.key(peer)?.listener)
+    }
+
     /// Where a peer is.
     #[must_use]
     pub fn peer_address(&self, peer: PeerId) -> Option<SocketAddr> {
         let key = self.link.links.key(peer)?;
-        Some(self.link.host.peer(key)?.address())
+        Some(self.link.hosts.peer(key)?.address())
     }
 
     /// The figures of a peer's connection.
@@ -254,10 +315,16 @@ impl Server {
         self.stats
     }
 
-    /// The ENet part, to look at: counters, connections.
+    /// The ENet part, to look at: counters, connections; of the first listener if there are more.
     #[must_use]
     pub const fn enet(&self) -> &Host {
-        &self.link.host
+        &self.link.hosts.first
+    }
+
+    /// The ENet part of a listener, counted from 0.
+    #[must_use]
+    pub fn enet_at(&self, listener: usize) -> Option<&Host> {
+        self.link.hosts.get(listener)
     }
 
     /// The session part, to look at: nodes, peers, counters.
@@ -268,59 +335,69 @@ impl Server {
 
     /// Lets the session see what the host has.
     fn pump(&mut self) {
-        while let Some(event) = self.link.poll_host() {
-            self.on_host_event(event);
+        while let Some((listener, event)) = self.link.poll_host() {
+            self.on_host_event(listener, event);
         }
     }
 
-    fn on_host_event(&mut self, event: enet_proto::Event) {
+    fn on_host_event(&mut self, listener: usize, event: enet_proto::Event) {
         use enet_proto::Event as Enet;
+        let key = |peer| LinkKey { listener, peer };
         match event {
             Enet::ConnectRequested {
                 request,
                 address,
                 data,
                 ..
-            } => self.on_connect_requested(request, address, data),
-            Enet::Connected { peer, data } => self.on_connected(peer, data),
+            } => self.on_connect_requested(listener, request, address, data),
+            Enet::Connected { peer, data } => self.on_connected(key(peer), data),
             Enet::Received {
                 peer,
                 channel,
                 flags,
                 payload,
-            } => self.link.on_received(peer, channel, flags, payload),
+            } => self.link.on_received(key(peer), channel, flags, payload),
             Enet::Disconnected { peer, reason } => {
-                self.link.on_disconnected(peer, reason.into());
+                self.link.on_disconnected(key(peer), reason.into());
             }
             _ => {}
         }
     }
 
     /// Judges a client before it hears anything.
-    fn on_connect_requested(&mut self, request: RequestKey, address: SocketAddr, data: u32) {
+    fn on_connect_requested(
+        &mut self,
+        listener: usize,
+        request: RequestKey,
+        address: SocketAddr,
+        data: u32,
+    ) {
+        let verdict = self.judge(data);
+        if let Err(reason) = verdict {
+            self.on_refused(address, data, reason);
+        }
+        let now = self.link.now;
+        let Some(host) = self.link.hosts.get_mut(listener) else {
+            return;
+        };
         // A request that has expired meanwhile needs no answer.
-        let _ = match self.judge(data) {
-            Ok(_) => self.link.host.accept(self.link.now, request),
-            Err(reason) => {
-                self.on_refused(address, data, reason);
-                match self.refusal {
-                    Refusal::Disconnect => self.link.host.refuse(request, 0),
-                    Refusal::Silence => self.link.host.ignore(request),
-                }
-            }
+        let _ = match (verdict, self.refusal) {
+            (Ok(_), _) => host.accept(now, request),
+            (Err(_), Refusal::Disconnect) => host.refuse(request, 0),
+            (Err(_), Refusal::Silence) => host.ignore(request),
         };
     }
 
     /// A handshake is complete; somebody may have been faster with the same id.
-    fn on_connected(&mut self, key: PeerKey, data: u32) {
+    fn on_connected(&mut self, key: LinkKey, data: u32) {
         match self.judge(data) {
             Ok(id) => self.link.on_connected(key, id),
             Err(reason) => {
-                if let Some(peer) = self.link.host.peer(key) {
+                if let Some(peer) = self.link.hosts.peer(key) {
                     let address = peer.address();
                     self.on_refused(address, data, reason);
                 }
-                self.link.host.disconnect_now(key, 0);
+                self.link.hosts.of(key).disconnect_now(key.peer, 0);
             }
         }
     }

@@ -3,7 +3,7 @@
 mod ready;
 mod swarm;
 
-use super::runner::{Line, Link, Runner, Turn, begin, driver_methods};
+use super::runner::{Line, Link, Runner, Turn, begin, bind_all, driver_methods};
 use super::udp::{self, Call, Port};
 use super::{Clock, Machine};
 use crate::peers::{Client, Event, Server};
@@ -46,9 +46,28 @@ impl ServerDriver {
     /// # Panics
     /// Outside of a tokio runtime with its IO and time drivers on.
     pub fn bind(address: SocketAddr, server: Server) -> io::Result<Self> {
-        let socket = udp::bind(address)?;
-        let port = Port::of_server(&socket)?;
-        Driver::new(server, Clock::start(), [(socket, port)]).map(Self)
+        Self::bind_all(&[address], server)
+    }
+
+    /// Binds a socket to each of `addresses`, one for each listener of `server`
+    /// ([`ServerConfig::listeners`](crate::ServerConfig::listeners)): several ports, several local addresses, or both.
+    ///
+    /// # Errors
+    /// As [`ServerDriver::bind`]; `InvalidInput` if there are not as many addresses as listeners.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its IO and time drivers on.
+    pub fn bind_all(addresses: &[SocketAddr], server: Server) -> io::Result<Self> {
+        let sockets = bind_all(addresses, &server)?;
+        Driver::new(server, Clock::start(), sockets).map(Self)
+    }
+
+    /// The address of the socket of a listener, counted from 0.
+    ///
+    /// # Errors
+    /// What the system says; `NotConnected` if there is no such listener.
+    pub fn local_address_at(&self, listener: usize) -> io::Result<SocketAddr> {
+        self.0.local_address(listener)
     }
 
     driver_methods!(Server, server, server_mut);

@@ -1,0 +1,431 @@
+//! The agent: [`Agent`].
+
+mod candidates;
+mod conclude;
+mod consent;
+mod pairs;
+mod report;
+mod requests;
+mod responses;
+mod restart;
+mod send;
+mod timers;
+
+use crate::candidate::plain;
+use crate::check::{self, TransactionId};
+use crate::config::ConfigError;
+use crate::consent::Consent;
+use crate::pacer::Bucket;
+use crate::pair::Pair;
+use crate::timeline::Entry;
+use crate::{
+    Candidate, Config, Credentials, Description, DropReason, Event, Implementation, Options, Pacer,
+    PairKey, Path, Role, State, Stats, Timeline,
+};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use proto_core::{Handled, Instant, SeedRng};
+use stun_proto::attribute::{ErrorNumber, UnknownAttributes};
+use stun_proto::{Class, Integrity, Key, Method, ParseError};
+
+pub use candidates::{AddError, LocalCandidate};
+pub use restart::{RemoteChange, RestartError, SetRemoteError};
+pub use send::SendError;
+
+/// An ICE agent for one component, see the [crate](crate) for how to use it.
+pub struct Agent {
+    config: Config,
+    rng: SeedRng,
+    now: Instant,
+    role: Role,
+    tie_breaker: u64,
+    role_switches: u32,
+    generation: u32,
+    local: Side,
+    remote: Option<Remote>,
+    locals: Vec<LocalEntry>,
+    remotes: Vec<RemoteEntry>,
+    /// By priority, the highest first.
+    pairs: Vec<Pair>,
+    triggered: VecDeque<PairKey>,
+    early: Vec<Early>,
+    /// Remote candidates of a generation that is not known yet.
+    held: Vec<Candidate>,
+    names: Vec<Name>,
+    foundations: Vec<candidates::FoundationKey>,
+    replies: VecDeque<Reply>,
+    selected: Option<PairKey>,
+    selected_at: Instant,
+    /// When the pairs that were not selected go.
+    linger_until: Option<Instant>,
+    previous: Option<Previous>,
+    state: State,
+    /// When checks could begin.
+    started: Option<Instant>,
+    first_valid: Option<Instant>,
+    last_candidate: Instant,
+    told_still_trying: bool,
+    local_ended: bool,
+    remote_ended: bool,
+    last_restart: Option<Instant>,
+    pacer: Pacer,
+    unvalidated_packets: Bucket,
+    unvalidated_bytes: Bucket,
+    answers: Bucket,
+    strangers: Bucket,
+    next_key: u32,
+    nomination_order: u64,
+    nomination_value: u32,
+    events: VecDeque<Event>,
+    stats: Stats,
+    timeline: Timeline,
+}
+
+/// Credentials and what is computed from them.
+struct Side {
+    credentials: Credentials,
+    key: Key,
+}
+
+impl Side {
+    fn new(credentials: Credentials) -> Self {
+        let key = Key::short_term(credentials.password());
+        Self { credentials, key }
+    }
+}
+
+/// The peer, as its description tells it.
+struct Remote {
+    side: Side,
+    lite: bool,
+    options: Options,
+    /// USERNAME of checks to it.
+    username: alloc::string::String,
+}
+
+struct LocalEntry {
+    candidate: Candidate,
+    /// Without scope.
+    address: SocketAddr,
+    /// As the caller names it.
+    base: SocketAddr,
+    preference: u32,
+    gone: bool,
+}
+
+struct RemoteEntry {
+    candidate: Candidate,
+    /// Without scope.
+    address: SocketAddr,
+    /// Learned from a check and not signalled.
+    learned: bool,
+    /// Checks to it without any answer.
+    unanswered: u32,
+    answers: Bucket,
+}
+
+/// A check that came before the peer's credentials.
+#[derive(Clone, Copy)]
+struct Early {
+    local: SocketAddr,
+    from: SocketAddr,
+    priority: u32,
+    nominated: Option<(TransactionId, u32)>,
+}
+
+/// A name that is being resolved.
+struct Name {
+    candidate: Candidate,
+    name: Box<str>,
+    until: Instant,
+}
+
+/// An answer that waits to be sent.
+struct Reply {
+    id: TransactionId,
+    base: SocketAddr,
+    to: SocketAddr,
+    kind: ReplyKind,
+    /// Whether the request was for the generation before the restart.
+    previous: bool,
+}
+
+/// The integrity is that of the request (RFC 8489 section 9.1.3).
+enum ReplyKind {
+    Success(Integrity),
+    Error {
+        number: ErrorNumber,
+        unknown: UnknownAttributes,
+        signed: Option<Integrity>,
+    },
+}
+
+/// The path from before a restart, which carries data until there is a new one.
+struct Previous {
+    local: Side,
+    remote: Remote,
+    role: Role,
+    path: Path,
+    consent: Option<Consent>,
+    last_heard: Instant,
+    /// When it is forgotten, once there is a new path.
+    until: Option<Instant>,
+}
+
+impl Agent {
+    /// Bytes of the smallest buffer for [`Agent::poll_transmit`].
+    pub const BUFFER: usize = 1232;
+
+    /// An agent without candidates, which does not know its peer.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut rng = SeedRng::new(config.seed);
+        let credentials = match &config.credentials {
+            Some(credentials) => credentials.clone(),
+            None => Credentials::random(&mut rng),
+        };
+        let drawn = rng.next_u64();
+        let limits = config.limits;
+        Ok(Self {
+            role: config.role,
+            tie_breaker: config.tie_breaker.unwrap_or(drawn),
+            pacer: Pacer::new(config.timing.pace),
+            unvalidated_packets: Bucket::new(limits.unvalidated_packets),
+            unvalidated_bytes: Bucket::new(limits.unvalidated_bytes),
+            answers: Bucket::new(limits.answers),
+            strangers: Bucket::new(limits.answers_per_source),
+            timeline: Timeline::new(limits.timeline),
+            config,
+            rng,
+            now: Instant::ZERO,
+            role_switches: 0,
+            generation: 0,
+            local: Side::new(credentials),
+            remote: None,
+            locals: Vec::new(),
+            remotes: Vec::new(),
+            pairs: Vec::new(),
+            triggered: VecDeque::new(),
+            early: Vec::new(),
+            held: Vec::new(),
+            names: Vec::new(),
+            foundations: Vec::new(),
+            replies: VecDeque::new(),
+            selected: None,
+            selected_at: Instant::ZERO,
+            linger_until: None,
+            previous: None,
+            state: State::New,
+            started: None,
+            first_valid: None,
+            last_candidate: Instant::ZERO,
+            told_still_trying: false,
+            local_ended: false,
+            remote_ended: false,
+            last_restart: None,
+            next_key: 0,
+            nomination_order: 0,
+            nomination_value: 0,
+            events: VecDeque::new(),
+            stats: Stats::default(),
+        })
+    }
+
+    /// A datagram for the local address `local` came from `from`.
+    ///
+    /// Checks and answers are [`Handled::Consumed`]. Data from a proven address is [`Handled::Inner`], with the range of
+    /// the whole datagram; data from elsewhere is dropped. STUN that is not about checks is [`Handled::NotMine`]; offer
+    /// answers of STUN and TURN servers to those clients first.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> Handled<DropReason> {
+        self.advance(now);
+        if self.state == State::Closed {
+            return self.refuse(DropReason::Closed);
+        }
+        let message = match check::parse(data) {
+            Ok(message) => message,
+            Err(ParseError::NotStun | ParseError::ChannelData) => {
+                return self.on_data(local, from, data);
+            }
+            // Data may begin like STUN by chance; only a peer that was proven can mean it so.
+            Err(_) if self.is_validated(from) && !looks_like_stun(data) => {
+                return self.on_data(local, from, data);
+            }
+            Err(ParseError::NoFingerprint) => return self.refuse(DropReason::MissingFingerprint),
+            Err(_) => return self.refuse(DropReason::Malformed),
+        };
+        if message.method() != Method::BINDING {
+            return Handled::NotMine;
+        }
+        let verdict = match message.class() {
+            Class::Request => self.on_request(local, from, &message),
+            Class::Success | Class::Error => self.on_response(local, from, &message),
+            // It keeps a mapping open and says nothing (RFC 8445 section 11).
+            Class::Indication => Handled::Consumed,
+        };
+        self.settle();
+        verdict
+    }
+
+    fn on_data(&mut self, local: SocketAddr, from: SocketAddr, data: &[u8]) -> Handled<DropReason> {
+        if !self.is_validated(from) {
+            return self.refuse(DropReason::UnvalidatedSource);
+        }
+        let (address, now, base) = (plain(from), self.now, self.base_of(local));
+        let mut pairs = self.pairs.iter_mut();
+        if let Some(pair) = pairs.find(|pair| {
+            pair.valid.is_some()
+                && plain(pair.to) == address
+                && base.is_none_or(|base| base == plain(pair.base))
+        }) {
+            pair.stats.bytes_received += data.len() as u64;
+            pair.stats.last_heard = Some(now);
+        }
+        self.stats.datagrams_received += 1;
+        Handled::Inner {
+            from,
+            bytes: 0..data.len(),
+        }
+    }
+
+    /// Whether a check to this address has succeeded, or one of it did that we answered as a lite agent.
+    fn is_validated(&self, from: SocketAddr) -> bool {
+        let from = plain(from);
+        let old = self.previous.as_ref();
+        let mut pairs = self.pairs.iter();
+        pairs.any(|pair| pair.valid.is_some() && plain(pair.to) == from)
+            || old.is_some_and(|old| plain(old.path.remote) == from)
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Our side of the signalling: credentials, abilities, and the candidates so far.
+    #[must_use]
+    pub fn description(&self) -> Description {
+        let local = self.locals.iter().filter(|local| !local.gone);
+        let told =
+            local.filter(|local| local.candidate.kind != crate::CandidateKind::PeerReflexive);
+        let mut description = Description::new(self.local.credentials.clone());
+        description.lite = self.is_lite();
+        description.options = Options {
+            trickle: true,
+            ice2: self.config.nomination == crate::Nomination::Regular,
+            renomination: true,
+        };
+        // The default of RFC 8445 section 14.2 needs no words.
+        description.pacing =
+            Some(self.pacer.interval()).filter(|&pace| pace != Duration::from_millis(50));
+        description.candidates = told.map(|local| local.candidate.clone()).collect();
+        description.ended = self.local_ended;
+        description
+    }
+
+    /// The credentials of this side in this generation.
+    #[must_use]
+    pub const fn credentials(&self) -> &Credentials {
+        &self.local.credentials
+    }
+
+    /// The state.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The role, which a conflict may have changed.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Ends everything: nothing is sent, answered or handed on any more.
+    pub fn close(&mut self, now: Instant) {
+        self.advance(now);
+        self.pairs.clear();
+        self.triggered.clear();
+        self.replies.clear();
+        self.names.clear();
+        self.previous = None;
+        self.selected = None;
+        self.enter(State::Closed);
+    }
+
+    const fn is_lite(&self) -> bool {
+        matches!(self.config.implementation, Implementation::Lite)
+    }
+
+    /// Whether checks may be sent.
+    fn is_checking(&self) -> bool {
+        !self.is_lite()
+            && !matches!(self.state, State::Failed | State::Closed)
+            && self.remote.is_some()
+    }
+
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn enter(&mut self, state: State) {
+        if self.state == state || self.state == State::Closed {
+            return;
+        }
+        self.state = state;
+        self.note(Entry::State(state));
+        self.tell(Event::State(state));
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.events.len() >= self.config.limits.events {
+            self.events.pop_front();
+            self.stats.events_dropped += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    fn note(&mut self, entry: Entry) {
+        self.timeline.push(self.now, entry);
+    }
+
+    fn refuse(&mut self, reason: DropReason) -> Handled<DropReason> {
+        self.stats.drop(reason);
+        Handled::Dropped(reason)
+    }
+
+    /// Draws the conclusions that any step may have made possible.
+    fn settle(&mut self) {
+        self.consider();
+        self.follow();
+        self.judge_failure();
+    }
+}
+
+/// Whether the header is one of STUN, cookie included.
+fn looks_like_stun(data: &[u8]) -> bool {
+    data.get(4..8) == Some(&stun_proto::MAGIC_COOKIE.to_be_bytes()[..])
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent")
+            .field("ufrag", &self.local.credentials.ufrag())
+            .field("role", &self.role)
+            .field("state", &self.state)
+            .field("pairs", &self.pairs.len())
+            .finish_non_exhaustive()
+    }
+}

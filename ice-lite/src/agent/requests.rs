@@ -1,0 +1,363 @@
+//! Checks of the peer (RFC 8445 section 7.3).
+
+use super::{Agent, Early, Reply, ReplyKind};
+use crate::candidate::plain;
+use crate::check::{self, Claim, TransactionId};
+use crate::config::RoleAttribute;
+use crate::pair::{Nominated, Valid};
+use crate::timeline::Entry;
+use crate::{DropReason, Event, PairKey, PairState, Role, State};
+use core::net::SocketAddr;
+use proto_core::Handled;
+use stun_proto::attribute::{ErrorNumber, Priority, UnknownAttributes, UseCandidate, Username};
+use stun_proto::{Integrity, Message};
+
+/// A request whose sender is proven to be the peer.
+struct Request {
+    id: TransactionId,
+    integrity: Integrity,
+    /// The local base without scope.
+    base: SocketAddr,
+    /// As the caller named it.
+    local: SocketAddr,
+    from: SocketAddr,
+    previous: bool,
+}
+
+impl Agent {
+    pub(super) fn on_request(
+        &mut self,
+        local: SocketAddr,
+        from: SocketAddr,
+        message: &Message<'_>,
+    ) -> Handled<DropReason> {
+        let Some(base) = self.base_of(local) else {
+            return self.refuse(DropReason::UnknownLocal);
+        };
+        let mut request = Request {
+            id: message.transaction_id(),
+            integrity: Integrity::Sha1,
+            base,
+            local: self.named(base).unwrap_or(local),
+            from,
+            previous: false,
+        };
+        if let Err((reason, error)) = self.authenticate(message, &mut request) {
+            // A budget of their own keeps strangers from using up the answers of the peer.
+            if self.strangers.take(self.now, 1) {
+                self.answer_error(&request, error, UnknownAttributes::default(), None);
+            }
+            return self.refuse(reason);
+        }
+        self.stats.requests_received += 1;
+        if !self.may_answer(&request) {
+            return self.refuse(DropReason::RateLimited);
+        }
+        let unknown = check::unknown(message);
+        if !unknown.is_empty() {
+            let signed = Some(request.integrity);
+            self.answer_error(&request, ErrorNumber::UNKNOWN_ATTRIBUTE, unknown, signed);
+            return self.refuse(DropReason::UnknownAttribute);
+        }
+        if request.previous {
+            return self.on_previous_request(&request);
+        }
+        self.on_authentic_request(message, &request)
+    }
+
+    /// The base as the caller named it, with its scope.
+    fn named(&self, base: SocketAddr) -> Option<SocketAddr> {
+        let mut locals = self.locals.iter();
+        locals
+            .find(|local| plain(local.base) == base)
+            .map(|local| local.base)
+    }
+
+    /// User name and integrity, in the order of RFC 8489 section 9.1.3.
+    fn authenticate(
+        &self,
+        message: &Message<'_>,
+        request: &mut Request,
+    ) -> Result<(), (DropReason, ErrorNumber)> {
+        let bad = ErrorNumber::BAD_REQUEST;
+        let unauthenticated = ErrorNumber::UNAUTHENTICATED;
+        if !message.has_integrity() {
+            return Err((DropReason::MissingCredentials, bad));
+        }
+        let Ok(Some(username)) = message.get::<Username<'_>>() else {
+            return Err((DropReason::MissingCredentials, bad));
+        };
+        let wrong = Err((DropReason::WrongUsername, unauthenticated));
+        let Some((to, of)) = username.as_str().split_once(':') else {
+            return wrong;
+        };
+        let previous = self.previous.as_ref();
+        let (side, remote) = if to == self.local.credentials.ufrag() {
+            (&self.local, self.remote.as_ref())
+        } else if let Some(old) = previous.filter(|old| old.local.credentials.ufrag() == to) {
+            request.previous = true;
+            (&old.local, Some(&old.remote))
+        } else {
+            return wrong;
+        };
+        let known = |remote: &super::Remote| remote.side.credentials.ufrag() == of;
+        if !remote.is_none_or(known) {
+            return wrong;
+        }
+        let verified = message.verify(&side.key);
+        request.integrity = verified.map_err(|_| (DropReason::BadIntegrity, unauthenticated))?;
+        Ok(())
+    }
+
+    /// Whether an answer is within the rates of the agent and of this source.
+    fn may_answer(&mut self, request: &Request) -> bool {
+        if self.replies.len() >= self.config.limits.replies {
+            return false;
+        }
+        let (now, address) = (self.now, plain(request.from));
+        if !self.is_validated(address) {
+            let mut remotes = self.remotes.iter_mut();
+            let source = remotes.find(|remote| remote.address == address);
+            if source.is_some_and(|source| !source.answers.take(now, 1)) {
+                return false;
+            }
+        }
+        self.answers.take(now, 1)
+    }
+
+    fn answer(&mut self, request: &Request, kind: ReplyKind) {
+        if self.replies.len() < self.config.limits.replies {
+            self.replies.push_back(Reply {
+                id: request.id,
+                base: request.local,
+                to: request.from,
+                kind,
+                previous: request.previous,
+            });
+        }
+    }
+
+    fn answer_error(
+        &mut self,
+        request: &Request,
+        number: ErrorNumber,
+        unknown: UnknownAttributes,
+        signed: Option<Integrity>,
+    ) {
+        let kind = ReplyKind::Error {
+            number,
+            unknown,
+            signed,
+        };
+        self.answer(request, kind);
+    }
+
+    fn answer_signed_error(
+        &mut self,
+        request: &Request,
+        number: ErrorNumber,
+        reason: DropReason,
+    ) -> Handled<DropReason> {
+        let signed = Some(request.integrity);
+        self.answer_error(request, number, UnknownAttributes::default(), signed);
+        self.refuse(reason)
+    }
+
+    fn on_previous_request(&mut self, request: &Request) -> Handled<DropReason> {
+        self.answer(request, ReplyKind::Success(request.integrity));
+        let (now, from) = (self.now, plain(request.from));
+        if let Some(previous) = &mut self.previous
+            && plain(previous.path.remote) == from
+        {
+            previous.last_heard = now;
+        }
+        Handled::Consumed
+    }
+
+    fn on_authentic_request(
+        &mut self,
+        message: &Message<'_>,
+        request: &Request,
+    ) -> Handled<DropReason> {
+        let bad = |agent: &mut Self| {
+            agent.answer_signed_error(request, ErrorNumber::BAD_REQUEST, DropReason::BadRequest)
+        };
+        let Ok(Some(Priority(priority))) = message.get::<Priority>() else {
+            return bad(self);
+        };
+        let names = message.has::<UseCandidate>();
+        match check::claim(message) {
+            Claim::Nonsense => return bad(self),
+            Claim::None if self.config.role_attribute == RoleAttribute::Required => {
+                return bad(self);
+            }
+            Claim::None => {}
+            Claim::Role(Role::Controlled, _) if names && self.role == Role::Controlled => {
+                // Only the controlling side nominates, so this cannot even start a conflict.
+                return bad(self);
+            }
+            Claim::Role(role, theirs) if role == self.role => {
+                if !self.gives_way_to(theirs) {
+                    let number = ErrorNumber::ROLE_CONFLICT;
+                    return self.answer_signed_error(request, number, DropReason::RoleConflict);
+                }
+                self.switch_role();
+            }
+            Claim::Role(..) => {}
+        }
+        self.answer(request, ReplyKind::Success(request.integrity));
+        let value = check::nomination(message, self.config.nomination_attribute);
+        let nominated = (names && self.role == Role::Controlled)
+            .then(|| (request.id, value.unwrap_or_default()));
+        if self.remote.is_none() {
+            self.remember_early(request, priority, nominated);
+            return Handled::Consumed;
+        }
+        if matches!(self.state, State::Failed) {
+            return Handled::Consumed;
+        }
+        self.on_peer_check(request.base, request.from, priority, nominated)
+    }
+
+    /// Whether this side changes its role in a conflict (RFC 8445 section 7.3.1.1).
+    fn gives_way_to(&self, theirs: u64) -> bool {
+        if self.is_lite() || self.role_switches >= self.config.limits.role_switches {
+            return false;
+        }
+        match self.role {
+            Role::Controlling => self.tie_breaker < theirs,
+            Role::Controlled => self.tie_breaker >= theirs,
+        }
+    }
+
+    pub(super) fn switch_role(&mut self) {
+        self.role = self.role.opposite();
+        self.role_switches += 1;
+        for pair in &mut self.pairs {
+            pair.nominate_next = false;
+            pair.nominated = None;
+        }
+        self.recompute();
+        self.note(Entry::Role(self.role));
+        self.tell(Event::RoleChanged(self.role));
+    }
+
+    fn remember_early(
+        &mut self,
+        request: &Request,
+        priority: u32,
+        nominated: Option<(TransactionId, u32)>,
+    ) {
+        let early = Early {
+            local: request.base,
+            from: request.from,
+            priority,
+            nominated,
+        };
+        let mut known = self.early.iter_mut();
+        if let Some(same) =
+            known.find(|known| known.local == early.local && plain(known.from) == plain(early.from))
+        {
+            same.nominated = nominated.or(same.nominated);
+        } else if self.early.len() < self.config.limits.early_checks {
+            self.early.push(early);
+        }
+    }
+
+    /// The peer's credentials are known now: what it checked before is processed.
+    pub(super) fn replay_early(&mut self) {
+        for early in core::mem::take(&mut self.early) {
+            let _ = self.on_peer_check(early.local, early.from, early.priority, early.nominated);
+        }
+    }
+
+    fn on_peer_check(
+        &mut self,
+        base: SocketAddr,
+        from: SocketAddr,
+        priority: u32,
+        nominated: Option<(TransactionId, u32)>,
+    ) -> Handled<DropReason> {
+        let mut locals = self.locals.iter();
+        let local = locals
+            .position(|local| !local.gone && local.address == base)
+            .or_else(|| {
+                let mut locals = self.locals.iter();
+                locals.position(|local| !local.gone && plain(local.base) == base)
+            });
+        let (Some(local), Some(remote)) = (local, self.learn_remote(from, priority)) else {
+            return self.refuse(DropReason::TableFull);
+        };
+        self.on_proof_of(from);
+        let found = self.find(base, from).map(|index| self.pairs[index].key);
+        let Some(key) = found.or_else(|| self.insert(local, remote)) else {
+            return self.refuse(DropReason::TableFull);
+        };
+        let (now, order) = (self.now, self.nomination_order);
+        if let Some(pair) = self.pair_mut(key) {
+            pair.stats.requests_received += 1;
+            pair.stats.last_heard = Some(now);
+            pair.last_heard = now;
+            if let Some((by, value)) = nominated
+                && pair.nominated.is_none_or(|known| known.by != by)
+            {
+                pair.nominated = Some(Nominated { by, value, order });
+                self.nomination_order += 1;
+                self.note(Entry::Nominated(key, Role::Controlling));
+            }
+        }
+        if self.is_lite() {
+            self.on_lite_check(key, nominated.is_some());
+        } else {
+            self.trigger(key);
+        }
+        Handled::Consumed
+    }
+
+    /// A packet of the peer came from there: checks to that IP address are not lost on a stranger.
+    pub(super) fn on_proof_of(&mut self, from: SocketAddr) {
+        for remote in &mut self.remotes {
+            if remote.address.ip() == from.ip() {
+                remote.unanswered = 0;
+            }
+        }
+    }
+
+    /// A lite agent takes a nomination for proof (RFC 8445 section 7.3.2).
+    fn on_lite_check(&mut self, key: PairKey, nominates: bool) {
+        if !nominates {
+            return;
+        }
+        let now = self.now;
+        let Some(pair) = self.pair_mut(key) else {
+            return;
+        };
+        let (local, priority, mapped) = (pair.local, pair.priority, pair.base);
+        if pair.valid.is_none() {
+            pair.valid = Some(Valid { local, priority });
+            self.first_valid.get_or_insert(now);
+            self.set_pair_state(key, PairState::Succeeded, "the peer nominated it");
+            self.note(Entry::Valid(key, mapped));
+        }
+    }
+
+    /// Checks the pair because the peer did (RFC 8445 section 7.3.1.4).
+    fn trigger(&mut self, key: PairKey) {
+        let Some(pair) = self.pair_mut(key) else {
+            return;
+        };
+        // A pair that works may be checked again to nominate it, which must not be disturbed.
+        if pair.valid.is_some() {
+            return;
+        }
+        match pair.state {
+            PairState::InProgress => pair.cancel(),
+            PairState::Frozen | PairState::Waiting | PairState::Succeeded | PairState::Failed => {}
+        }
+        pair.may_retry = true;
+        self.set_pair_state(key, PairState::Waiting, "the peer checked it");
+        if !self.triggered.contains(&key) {
+            self.triggered.push_back(key);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Answers to our checks (RFC 8445 section 7.2.5).
+
+use super::{Agent, LocalEntry};
+use crate::candidate::{Loopback, judge, plain};
+use crate::check::{self, TransactionId};
+use crate::pair::{Check, Valid};
+use crate::timeline::Entry;
+use crate::{
+    Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, PairKey, PairState, Role,
+    State,
+};
+use core::net::SocketAddr;
+use proto_core::Handled;
+use stun_proto::attribute::{ErrorCode, ErrorNumber, XorMappedAddress};
+use stun_proto::{Class, Integrity, Message};
+
+/// What a response answers.
+enum Question {
+    Check(PairKey),
+    Consent(PairKey),
+    PreviousConsent,
+}
+
+impl Agent {
+    pub(super) fn on_response(
+        &mut self,
+        local: SocketAddr,
+        from: SocketAddr,
+        message: &Message<'_>,
+    ) -> Handled<DropReason> {
+        let id = message.transaction_id();
+        let Some(question) = self.question(id) else {
+            return self.refuse(DropReason::UnknownTransaction);
+        };
+        let side = match question {
+            Question::PreviousConsent => self.previous.as_ref().map(|old| &old.remote.side),
+            _ => self.remote.as_ref().map(|remote| &remote.side),
+        };
+        // We sign with SHA-1 only, so nothing else may answer (RFC 8489 section 9.1.4).
+        let verified = side.map(|side| message.verify_as(Integrity::Sha1, &side.key));
+        if !matches!(verified, Some(Ok(()))) {
+            return self.refuse(DropReason::BadIntegrity);
+        }
+        let base = self.base_of(local);
+        match question {
+            Question::Check(key) => self.on_check_response(key, base, from, message),
+            Question::Consent(key) => self.on_consent_response(key, from, message),
+            Question::PreviousConsent => self.on_previous_consent_response(from, message),
+        }
+    }
+
+    fn question(&self, id: TransactionId) -> Option<Question> {
+        for pair in &self.pairs {
+            if pair.has_check(id) {
+                return Some(Question::Check(pair.key));
+            }
+            if pair
+                .consent
+                .as_ref()
+                .is_some_and(|known| known.is_waiting_for(id))
+            {
+                return Some(Question::Consent(pair.key));
+            }
+        }
+        let consent = self.previous.as_ref()?.consent.as_ref()?;
+        consent
+            .is_waiting_for(id)
+            .then_some(Question::PreviousConsent)
+    }
+
+    fn on_check_response(
+        &mut self,
+        key: PairKey,
+        base: Option<SocketAddr>,
+        from: SocketAddr,
+        message: &Message<'_>,
+    ) -> Handled<DropReason> {
+        let now = self.now;
+        let Some(pair) = self.pair_mut(key) else {
+            return self.refuse(DropReason::UnknownTransaction);
+        };
+        let mirrored = plain(from) == plain(pair.to) && base == Some(plain(pair.base));
+        let mapped = match message.class() {
+            Class::Success => message.get::<XorMappedAddress>().ok().flatten(),
+            _ => None,
+        };
+        if mirrored && message.class() == Class::Success {
+            let good = mapped.filter(|mapped| judge(mapped.0, Loopback::Allowed).is_ok());
+            if good.is_none() {
+                return self.refuse(DropReason::BadAddress);
+            }
+        }
+        let Some(check) = pair.take_check(message.transaction_id()) else {
+            return self.refuse(DropReason::UnknownTransaction);
+        };
+        pair.stats.responses_received += 1;
+        pair.stats.last_heard = Some(now);
+        if !mirrored {
+            self.fail_pair(key, "the answer came from elsewhere");
+            return self.refuse(DropReason::WrongAddress);
+        }
+        pair.last_heard = now;
+        if check.sends == 1 {
+            pair.stats.on_rtt(now.saturating_since(check.first_sent));
+        }
+        self.stats.responses_received += 1;
+        self.on_proof_of(from);
+        if !check::unknown(message).is_empty() {
+            self.fail_pair(key, "the answer has unknown attributes");
+            return self.refuse(DropReason::UnknownAttribute);
+        }
+        match mapped {
+            Some(XorMappedAddress(mapped)) => self.on_success(key, &check, mapped),
+            None => self.on_error(key, &check, message),
+        }
+        Handled::Consumed
+    }
+
+    fn on_success(&mut self, key: PairKey, check: &Check, mapped: SocketAddr) {
+        let Some(index) = self.position(key) else {
+            return;
+        };
+        let (local, remote) = (self.pairs[index].local, self.pairs[index].remote);
+        let local = self.local_seen_as(local, plain(mapped), check.priority);
+        let priority = self.pair_priority_of(
+            &self.locals[local].candidate,
+            &self.remotes[remote].candidate,
+        );
+        let pair = &mut self.pairs[index];
+        let first = pair.valid.is_none();
+        pair.valid = Some(Valid { local, priority });
+        // An answer to a cancelled check makes the one that replaced it needless.
+        if pair.check.as_ref().is_some_and(|newer| !newer.nominates) {
+            pair.cancel();
+        }
+        if !pair.nominate_next {
+            self.triggered.retain(|&waiting| waiting != key);
+        }
+        self.set_pair_state(key, PairState::Succeeded, "answered");
+        if first {
+            self.note(Entry::Valid(key, mapped));
+            self.first_valid.get_or_insert(self.now);
+            self.thaw_like(key);
+            self.warm_up(key);
+        }
+        if matches!(self.state, State::New | State::Checking) {
+            self.enter(State::Connected);
+        }
+        if check.nominates && self.role == Role::Controlling {
+            self.on_nomination_answered(key, check);
+        }
+    }
+
+    /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.
+    fn local_seen_as(&mut self, checked: usize, mapped: SocketAddr, priority: u32) -> usize {
+        let base = self.locals[checked].base;
+        let mut locals = self.locals.iter();
+        let known = locals.position(|local| {
+            !local.gone
+                && local.address == mapped
+                && (plain(local.base) == plain(base) || local.candidate.kind != CandidateKind::Host)
+        });
+        if let Some(known) = known {
+            return known;
+        }
+        if self.locals.len() >= self.config.limits.local {
+            return checked;
+        }
+        let mut candidate = Candidate::new(CandidateKind::PeerReflexive, mapped);
+        candidate.priority = priority;
+        candidate.address = CandidateAddress::Ip(mapped);
+        candidate.foundation = Foundation::from_number(self.rng.next_u32());
+        candidate.related = Some(plain(base));
+        self.note(Entry::LocalCandidate(CandidateKind::PeerReflexive, mapped));
+        self.locals.push(LocalEntry {
+            candidate,
+            address: mapped,
+            base,
+            preference: self.locals[checked].preference,
+            gone: false,
+        });
+        self.locals.len() - 1
+    }
+
+    fn on_error(&mut self, key: PairKey, check: &Check, message: &Message<'_>) {
+        let code = message.get::<ErrorCode<'_>>().ok().flatten();
+        let conflict = code.is_some_and(|code| code.number() == ErrorNumber::ROLE_CONFLICT);
+        if !conflict {
+            self.fail_pair(key, "the peer answered with an error");
+            return;
+        }
+        // Another answer may have changed the role already; then this one is stale (RFC 8445 section 7.2.5.1).
+        if self.role == check.role {
+            if self.role_switches >= self.config.limits.role_switches {
+                self.fail_pair(key, "roles are in conflict without end");
+                return;
+            }
+            self.switch_role();
+        }
+        let Some(pair) = self.pair_mut(key) else {
+            return;
+        };
+        if pair.state != PairState::Succeeded {
+            self.set_pair_state(key, PairState::Waiting, "roles were in conflict");
+            if !self.triggered.contains(&key) {
+                self.triggered.push_back(key);
+            }
+        }
+    }
+
+    /// The pair does not work, or its nomination did not.
+    pub(super) fn fail_pair(&mut self, key: PairKey, why: &'static str) {
+        let Some(pair) = self.pair_mut(key) else {
+            return;
+        };
+        pair.check = None;
+        pair.nominate_next = false;
+        pair.valid = None;
+        pair.nominated = None;
+        self.triggered.retain(|&waiting| waiting != key);
+        self.set_pair_state(key, PairState::Failed, why);
+    }
+}

@@ -1,0 +1,358 @@
+//! What leaves the agent: answers, checks, consent checks, keepalives, data.
+
+use super::pairs::Pick;
+use super::{Agent, Reply, ReplyKind, Side};
+use crate::candidate::{plain, priority};
+use crate::check::{self, Request, TransactionId};
+use crate::pair::Check;
+use crate::{CandidateKind, Nomination, Pacer, PairKey, PairState, Role, State};
+use core::net::SocketAddr;
+use core::ops::Range;
+use proto_core::{Instant, Transmit};
+
+/// No check is longer.
+const MOST_CHECK_BYTES: u32 = 640;
+
+/// Why data cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No path works yet, or consent for it has ended.
+    #[error("there is no path to the peer")]
+    NoPath,
+}
+
+impl Agent {
+    /// Writes the next datagram into `buffer`, which has [`Agent::BUFFER`] bytes.
+    ///
+    /// [`Transmit::source`] is the base to send from; if it is the address of a relay, the datagram goes through it.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let mut pacer = self.pacer;
+        let transmit = self.poll_transmit_paced(now, &mut pacer, buffer);
+        self.pacer = pacer;
+        transmit
+    }
+
+    /// The same with a pacer that several agents share.
+    pub fn poll_transmit_paced(
+        &mut self,
+        now: Instant,
+        pacer: &mut Pacer,
+        buffer: &mut [u8],
+    ) -> Option<Transmit> {
+        self.advance(now);
+        if self.state == State::Closed {
+            return None;
+        }
+        self.send_reply(buffer)
+            .or_else(|| self.send_consent(buffer))
+            .or_else(|| self.send_previous_consent(buffer))
+            .or_else(|| self.send_again(buffer))
+            .or_else(|| self.send_check(pacer, buffer))
+            .or_else(|| self.send_keepalive(buffer))
+    }
+
+    fn send_reply(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+        while let Some(reply) = self.replies.pop_front() {
+            if let Some(length) = self.write_reply(&reply, buffer) {
+                self.stats.responses_sent += 1;
+                if let Some(index) = self.find(reply.base, reply.to) {
+                    let now = self.now;
+                    let pair = &mut self.pairs[index];
+                    pair.stats.responses_sent += 1;
+                    pair.last_sent = now;
+                }
+                return Some(transmit(reply.base, reply.to, length));
+            }
+        }
+        None
+    }
+
+    fn write_reply(&self, reply: &Reply, buffer: &mut [u8]) -> Option<usize> {
+        let side: &Side = if reply.previous {
+            &self.previous.as_ref()?.local
+        } else {
+            &self.local
+        };
+        let written = match &reply.kind {
+            ReplyKind::Success(integrity) => {
+                let signed = (*integrity, &side.key);
+                check::write_success(buffer, reply.id, plain(reply.to), signed)
+            }
+            ReplyKind::Error {
+                number,
+                unknown,
+                signed,
+            } => {
+                let signed = signed.map(|integrity| (integrity, &side.key));
+                check::write_error(buffer, reply.id, *number, unknown, signed)
+            }
+        };
+        written.ok()
+    }
+
+    fn send_consent(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+        let now = self.now;
+        let due = |pair: &crate::pair::Pair| {
+            pair.valid.is_some()
+                && pair
+                    .consent
+                    .as_ref()
+                    .is_some_and(|consent| consent.next_check <= now)
+        };
+        let index = self.pairs.iter().position(due)?;
+        let id = TransactionId::random(&mut self.rng);
+        let key = self.pairs[index].key;
+        let check = self.new_check(index, id, false);
+        let interval = self.config.timing.consent_interval;
+        let length = self.write_check(&check, buffer);
+        let pair = &mut self.pairs[index];
+        if let Some(consent) = &mut pair.consent {
+            consent.on_sent(now, id, interval, &mut self.rng);
+        }
+        pair.stats.requests_sent += 1;
+        pair.last_sent = now;
+        let (base, to) = (pair.base, pair.to);
+        self.stats.requests_sent += 1;
+        self.note_missed(key);
+        Some(transmit(base, to, length?))
+    }
+
+    fn send_previous_consent(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+        let now = self.now;
+        let previous = self.previous.as_mut()?;
+        let consent = previous.consent.as_mut()?;
+        if consent.next_check > now {
+            return None;
+        }
+        let id = TransactionId::random(&mut self.rng);
+        consent.on_sent(now, id, self.config.timing.consent_interval, &mut self.rng);
+        let request = Request {
+            id,
+            username: &previous.remote.username,
+            priority: priority(CandidateKind::PeerReflexive.preference(), 65_535, 1),
+            role: previous.role,
+            tie_breaker: self.tie_breaker,
+            nominates: false,
+            nomination: None,
+        };
+        let length = request.write(buffer, &previous.remote.side.key).ok()?;
+        Some(transmit(previous.path.base, previous.path.remote, length))
+    }
+
+    /// A check on the pair as the agent is now.
+    fn new_check(&self, index: usize, id: TransactionId, nominates: bool) -> Check {
+        let pair = &self.pairs[index];
+        let local = &self.locals[pair.local];
+        let numbered = self
+            .remote
+            .as_ref()
+            .is_some_and(|remote| remote.options.renomination);
+        Check {
+            id,
+            role: self.role,
+            nominates,
+            nomination: (nominates && numbered).then_some(self.nomination_value),
+            priority: priority(
+                CandidateKind::PeerReflexive.preference(),
+                local.preference,
+                1,
+            ),
+            first_sent: self.now,
+            sends: 1,
+            schedule: self.schedule(),
+        }
+    }
+
+    fn write_check(&self, check: &Check, buffer: &mut [u8]) -> Option<usize> {
+        let remote = self.remote.as_ref()?;
+        let request = Request {
+            id: check.id,
+            username: &remote.username,
+            priority: check.priority,
+            role: check.role,
+            tie_breaker: self.tie_breaker,
+            nominates: check.nominates,
+            nomination: check
+                .nomination
+                .map(|value| (self.config.nomination_attribute, value)),
+        };
+        request.write(buffer, &remote.side.key).ok()
+    }
+
+    /// Whether the budget for addresses that have proven nothing allows a datagram of `bytes`.
+    fn may_send(&mut self, index: usize, bytes: usize) -> bool {
+        if self.pairs[index].valid.is_some() {
+            return true;
+        }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.unvalidated_bytes.take(self.now, bytes) && self.unvalidated_packets.take(self.now, 1)
+    }
+
+    /// When the budget allows a check again.
+    fn budget_at(&self) -> Instant {
+        let bytes = self.unvalidated_bytes.ready_at(MOST_CHECK_BYTES);
+        bytes.max(self.unvalidated_packets.ready_at(1))
+    }
+
+    /// The pair whose check is due to be repeated first.
+    fn next_again(&self) -> Option<(Instant, usize)> {
+        let due = self.pairs.iter().enumerate().filter_map(|(index, pair)| {
+            let at = pair.check.as_ref()?.next_send()?;
+            Some((at, index))
+        });
+        due.min()
+    }
+
+    fn send_again(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+        let now = self.now;
+        let (at, index) = self.next_again()?;
+        let check = self.pairs[index].check.as_ref()?;
+        if at > now || check.fails_at() <= now {
+            return None;
+        }
+        let length = self.write_check(check, buffer);
+        if let Some(bytes) = length
+            && !self.may_send(index, bytes)
+        {
+            return None;
+        }
+        let pair = &mut self.pairs[index];
+        if let Some(check) = &mut pair.check {
+            // A driver that slept sends one copy, not all that it missed.
+            while check.next_send().is_some_and(|at| at <= now) {
+                check.sends += 1;
+            }
+        }
+        pair.stats.requests_sent += 1;
+        pair.last_sent = now;
+        self.stats.requests_sent += 1;
+        let pair = &self.pairs[index];
+        Some(transmit(pair.base, pair.to, length?))
+    }
+
+    /// Begins the next check, if the pacer and the budget allow one.
+    fn send_check(&mut self, pacer: &mut Pacer, buffer: &mut [u8]) -> Option<Transmit> {
+        let now = self.now;
+        if pacer.next() > now {
+            return None;
+        }
+        let Pick::Pair(key) = self.pick(now) else {
+            return None;
+        };
+        let Some(index) = self.position(key) else {
+            self.triggered.retain(|&waiting| waiting != key);
+            return None;
+        };
+        let aggressive = self.config.nomination == Nomination::Aggressive;
+        let nominates =
+            self.role == Role::Controlling && (self.pairs[index].nominate_next || aggressive);
+        if nominates && !aggressive {
+            self.nomination_value += 1;
+        }
+        let id = TransactionId::random(&mut self.rng);
+        let check = self.new_check(index, id, nominates);
+        let Some(length) = self.write_check(&check, buffer) else {
+            self.fail_pair(key, "its check cannot be written");
+            return None;
+        };
+        if !self.may_send(index, length) || !pacer.take(now) {
+            return None;
+        }
+        self.begin(index, check);
+        let pair = &self.pairs[index];
+        Some(transmit(pair.base, pair.to, length))
+    }
+
+    fn begin(&mut self, index: usize, check: Check) {
+        let now = self.now;
+        let pair = &mut self.pairs[index];
+        let key = pair.key;
+        pair.cancel();
+        pair.check = Some(check);
+        pair.nominate_next = false;
+        pair.may_retry &= pair.state != PairState::Failed;
+        pair.stats.requests_sent += 1;
+        pair.last_sent = now;
+        let remote = pair.remote;
+        let again = pair.valid.is_some();
+        self.remotes[remote].unanswered += u32::from(!again);
+        self.stats.checks += 1;
+        self.stats.requests_sent += 1;
+        if self.triggered.contains(&key) {
+            self.stats.triggered_checks += 1;
+            self.triggered.retain(|&waiting| waiting != key);
+        }
+        self.set_pair_state(key, PairState::InProgress, "checked");
+    }
+
+    fn send_keepalive(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+        let now = self.now;
+        if self.keepalive_at()? > now {
+            return None;
+        }
+        let id = TransactionId::random(&mut self.rng);
+        let length = check::write_indication(buffer, id).ok()?;
+        let key = self.selected?;
+        let pair = self.pair_mut(key)?;
+        pair.last_sent = now;
+        Some(transmit(pair.base, pair.to, length))
+    }
+
+    /// When a new check can be sent, for a pacer that says when the next one may.
+    pub(super) fn send_timeout(&self, pacer: &Pacer) -> Option<Instant> {
+        if !self.replies.is_empty() {
+            return Some(self.now);
+        }
+        let again = self.next_again();
+        let again = again.map(|(at, index)| match self.pairs[index].valid {
+            Some(_) => at,
+            None => at.max(self.budget_at()),
+        });
+        let fresh = match self.pick(self.now) {
+            Pick::Pair(_) => Some(pacer.next()),
+            Pick::At(at) => Some(at.max(pacer.next())),
+            Pick::Nothing => None,
+        };
+        let fresh = fresh.map(|at| at.max(self.budget_at()));
+        again.into_iter().chain(fresh).min()
+    }
+
+    /// Says how data in `bytes` of the caller's buffer is to be sent, and counts it.
+    ///
+    /// # Errors
+    /// [`SendError::NoPath`]: nothing may be sent now.
+    pub fn send(&mut self, now: Instant, bytes: Range<usize>) -> Result<Transmit, SendError> {
+        self.advance(now);
+        // Consent may have ended since the last timeout.
+        self.tick_consent();
+        let path = self.path().ok_or(SendError::NoPath)?;
+        let now = self.now;
+        if let Some(index) = self.find(path.base, path.remote) {
+            let pair = &mut self.pairs[index];
+            pair.stats.bytes_sent += bytes.len() as u64;
+            pair.last_sent = now;
+        }
+        Ok(Transmit {
+            source: Some(path.base),
+            destination: path.remote,
+            bytes,
+        })
+    }
+
+    /// Whether a check of this pair is under way; for tests and diagnosis.
+    #[must_use]
+    pub fn is_checking_pair(&self, key: PairKey) -> bool {
+        self.pairs
+            .iter()
+            .any(|pair| pair.key == key && pair.check.is_some())
+    }
+}
+
+const fn transmit(source: SocketAddr, destination: SocketAddr, length: usize) -> Transmit {
+    Transmit {
+        source: Some(source),
+        destination,
+        bytes: 0..length,
+    }
+}

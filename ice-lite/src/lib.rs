@@ -1,0 +1,102 @@
+//! ICE (RFC 8445) for games and data: two programs find a path to each other, whatever stands between them.
+//!
+//! [`Agent`] is a state machine for one component. It owns no socket and reads no clock: the caller gives it candidates,
+//! what signalling brought, datagrams and the time, and takes datagrams, events and the next deadline from it. It is a full
+//! agent or a lite one, with regular nomination, trickle, restart, consent (RFC 7675), patience (RFC 8863) and an
+//! explanation in words.
+//!
+//! ```
+//! use ice_lite::{Agent, Config, LocalCandidate, Role, State};
+//! use proto_core::Instant;
+//!
+//! let addresses = ["192.0.2.1:4000".parse()?, "192.0.2.2:5000".parse()?];
+//! let mut agents = [
+//!     Agent::new(Config::new([1; 32], Role::Controlling))?,
+//!     Agent::new(Config::new([2; 32], Role::Controlled))?,
+//! ];
+//! let mut now = Instant::from_millis(1000);
+//! for (agent, address) in agents.iter_mut().zip(addresses) {
+//!     agent.add_local(now, LocalCandidate::host(address))?;
+//!     agent.end_of_local_candidates(now);
+//! }
+//! // Signalling, by any means: each side gets the description of the other.
+//! let descriptions = agents.each_ref().map(Agent::description);
+//! agents[0].set_remote(now, &descriptions[1])?;
+//! agents[1].set_remote(now, &descriptions[0])?;
+//!
+//! let mut buffer = [0; Agent::BUFFER];
+//! while agents.iter().any(|agent| agent.state() != State::Completed) {
+//!     for (from, to) in [(0, 1), (1, 0)] {
+//!         agents[from].handle_timeout(now);
+//!         while let Some(transmit) = agents[from].poll_transmit(now, &mut buffer) {
+//!             let bytes = &buffer[transmit.bytes];
+//!             let _ = agents[to].handle_datagram(now, transmit.destination, addresses[from], bytes);
+//!         }
+//!     }
+//!     now = now + core::time::Duration::from_millis(10);
+//! }
+//! // The application's own datagrams go where the agent says, as long as the peer consents.
+//! let transmit = agents[0].send(now, 0..5)?;
+//! assert_eq!(transmit.destination, addresses[1]);
+//! assert!(agents[1].why().contains("is used"));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # How far it is
+//!
+//! A first version. Tests cover host candidates, loss, role conflicts, consent, candidate lines, priorities and pacing. Lite
+//! agents, trickle, restart, peer-reflexive candidates, renomination and names of multicast DNS are written and not yet
+//! tested, and it has not been run against another implementation. Gathering, session descriptions and many agents on one
+//! socket are missing.
+//!
+//! # A driver
+//!
+//! It binds a socket per local address and adds each as [`LocalCandidate::host`]. In its loop it hands each datagram to
+//! [`Agent::handle_datagram`] with the address it came in on; what comes back as
+//! [`Handled::Inner`](proto_core::Handled::Inner) is the application's. It sends what [`Agent::poll_transmit`] writes from
+//! the socket that [`Transmit::source`](proto_core::Transmit::source) names. A relay needs nothing else: its address is a
+//! local candidate, the driver wraps what leaves from there and unwraps what arrives there.
+//!
+//! # What it guards against
+//!
+//! Only checks with the right user name and integrity change anything, and only answers to own checks, from the right
+//! address, make a pair valid. Tables are bounded by [`Limits`]; a proven pair never makes room for another. Signalled
+//! candidates cannot make it a flooder: new checks are paced, the rate to unproven addresses is limited, and an IP address
+//! that never answers gets a fixed number of checks. Data from an address that no check has proven is not handed on.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+
+mod agent;
+mod candidate;
+mod check;
+mod config;
+mod consent;
+mod credentials;
+mod description;
+mod event;
+mod pacer;
+mod pair;
+mod stats;
+mod timeline;
+
+pub use agent::{
+    AddError, Agent, LocalCandidate, RemoteChange, RestartError, SendError, SetRemoteError,
+};
+pub use candidate::{
+    Candidate, CandidateAddress, CandidateError, CandidateKind, Forbidden, Foundation, Loopback,
+    MAPPED_PREFERENCE, MOST_EXTENSIONS, MOST_LINE_BYTES, TcpType, Transport,
+    dual_stack_preferences, judge, pair_priority, priority, tcp_local_preference,
+};
+pub use config::{
+    Config, ConfigError, Implementation, Limits, Nomination, Policy, Profile, Role, RoleAttribute,
+    Standby, Timing,
+};
+pub use credentials::{Credentials, CredentialsError};
+pub use description::{Description, Options};
+pub use event::{Event, Path, RestartReason, State};
+pub use pacer::Pacer;
+pub use stats::{DropReason, PairKey, PairState, PairStats, PairView, Stats};
+pub use timeline::{Entry, Timeline};

@@ -1,0 +1,176 @@
+//! A local and a remote candidate that may reach each other: [`Pair`].
+
+use crate::check::TransactionId;
+use crate::consent::Consent;
+use crate::{PairKey, PairState, PairStats, Role};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+use proto_core::Instant;
+
+/// Cancelled checks of a pair whose answers still count (RFC 8445 section 7.3.1.4).
+const MOST_CANCELLED: usize = 2;
+
+/// A check under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Check {
+    pub(crate) id: TransactionId,
+    /// What the request said, which a role switch must not change in its copies.
+    pub(crate) role: Role,
+    pub(crate) nominates: bool,
+    pub(crate) nomination: Option<u32>,
+    pub(crate) priority: u32,
+    pub(crate) first_sent: Instant,
+    pub(crate) sends: u32,
+    pub(crate) schedule: Schedule,
+}
+
+impl Check {
+    /// When the next copy is due.
+    pub(crate) fn next_send(&self) -> Option<Instant> {
+        let offset = self.schedule.offset(self.sends)?;
+        Some(self.first_sent + offset)
+    }
+
+    /// When it has failed.
+    pub(crate) fn fails_at(&self) -> Instant {
+        self.first_sent + self.schedule.total()
+    }
+}
+
+/// When copies of a check are sent and when it has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schedule {
+    Interactive { timeout: Duration },
+    Strict { timeout: Duration },
+}
+
+impl Schedule {
+    /// When send number `sends`, from 0, is due after the first.
+    pub(crate) fn offset(self, sends: u32) -> Option<Duration> {
+        match (self, sends) {
+            (_, 0) => Some(Duration::ZERO),
+            (Self::Interactive { timeout }, 1..=5) => Some(timeout * (1 << (sends - 1))),
+            (Self::Strict { timeout }, 1..=6) => Some(timeout * ((1 << sends) - 1)),
+            _ => None,
+        }
+    }
+
+    /// From the first send to the failure.
+    pub(crate) fn total(self) -> Duration {
+        match self {
+            Self::Interactive { timeout } => timeout * 32,
+            Self::Strict { timeout } => timeout * 79,
+        }
+    }
+}
+
+/// A pair that was proven to work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Valid {
+    /// Number of the local candidate that the peer saw (RFC 8445 section 7.2.5.3.2).
+    pub(crate) local: usize,
+    pub(crate) priority: u64,
+}
+
+/// A nomination that the peer made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nominated {
+    pub(crate) by: TransactionId,
+    /// Value of the attribute, 0 without one.
+    pub(crate) value: u32,
+    pub(crate) order: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub(crate) key: PairKey,
+    /// Number of the local candidate.
+    pub(crate) local: usize,
+    /// Number of the remote candidate.
+    pub(crate) remote: usize,
+    /// Where it sends from, as the caller names it.
+    pub(crate) base: SocketAddr,
+    /// Where it sends to.
+    pub(crate) to: SocketAddr,
+    pub(crate) priority: u64,
+    pub(crate) state: PairState,
+    pub(crate) check: Option<Check>,
+    pub(crate) cancelled: Vec<Check>,
+    pub(crate) valid: Option<Valid>,
+    /// Our next check names this pair.
+    pub(crate) nominate_next: bool,
+    /// The peer's nomination, which counts once the pair is valid.
+    pub(crate) nominated: Option<Nominated>,
+    /// Failed by silence, and may be tried once more.
+    pub(crate) may_retry: bool,
+    pub(crate) consent: Option<Consent>,
+    pub(crate) last_heard: Instant,
+    pub(crate) last_sent: Instant,
+    pub(crate) stats: PairStats,
+}
+
+impl Pair {
+    /// Whether it may make room for another pair.
+    pub(crate) const fn is_expendable(&self) -> bool {
+        self.valid.is_none()
+            && self.nominated.is_none()
+            && matches!(
+                self.state,
+                PairState::Frozen | PairState::Waiting | PairState::Failed
+            )
+    }
+
+    /// Stops sending the check under way; an answer to it still counts.
+    pub(crate) fn cancel(&mut self) {
+        if let Some(check) = self.check.take() {
+            if self.cancelled.len() >= MOST_CANCELLED {
+                self.cancelled.remove(0);
+            }
+            self.cancelled.push(check);
+        }
+    }
+
+    /// Takes the check with this id out, and says whether it was the current one.
+    pub(crate) fn take_check(&mut self, id: TransactionId) -> Option<Check> {
+        if self.check.as_ref().is_some_and(|check| check.id == id) {
+            return self.check.take();
+        }
+        let position = self.cancelled.iter().position(|check| check.id == id)?;
+        Some(self.cancelled.remove(position))
+    }
+
+    pub(crate) fn has_check(&self, id: TransactionId) -> bool {
+        self.check
+            .iter()
+            .chain(&self.cancelled)
+            .any(|check| check.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(schedule: Schedule) -> Vec<u128> {
+        (0..)
+            .map_while(|sends| schedule.offset(sends))
+            .chain([schedule.total()])
+            .map(|offset| offset.as_millis())
+            .collect()
+    }
+
+    // req: I-27
+    #[test]
+    fn checks_are_sent_again_on_the_schedule_of_their_profile() {
+        let timeout = Duration::from_millis(500);
+        assert_eq!(
+            millis(Schedule::Interactive { timeout }),
+            [0, 500, 1000, 2000, 4000, 8000, 16_000]
+        );
+        assert_eq!(
+            millis(Schedule::Strict { timeout }),
+            [0, 500, 1500, 3500, 7500, 15_500, 31_500, 39_500]
+        );
+    }
+}
