@@ -6,6 +6,7 @@
 
 pub mod allocation;
 mod c_enet;
+pub mod coder;
 mod network;
 mod ours;
 pub mod scenario;

@@ -1,5 +1,6 @@
 //! What a [`Host`](crate::Host) is told when it is made: [`Config`] and [`Limits`].
 
+use crate::compress::Compression;
 use crate::wire::{MAXIMUM_CHANNELS, MAXIMUM_MTU_BYTES, MINIMUM_MTU_BYTES, NO_PEER_ID};
 use core::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub mtu_bytes: u16,
     /// Whether datagrams carry a CRC-32. Both ends must agree; Godot never does.
     pub checksum: bool,
+    /// How datagrams are compressed. Nothing on the wire says it: a remote with another setting cannot connect.
+    pub compression: Compression,
     /// Who decides about a remote that connects.
     pub admission: Admission,
     /// How the numbers are chosen by which remotes address us.
@@ -219,7 +222,7 @@ impl Limits {
 }
 
 impl Config {
-    /// Hardened defaults: 32 peers, 255 channels, MTU 1392, no bandwidth limits, no checksum.
+    /// Hardened defaults: 32 peers, 255 channels, MTU 1392, no bandwidth limits, no checksum, no compression.
     #[must_use]
     pub const fn new(seed: [u8; 32]) -> Self {
         Self {
@@ -230,6 +233,7 @@ impl Config {
             outgoing_bandwidth: 0,
             mtu_bytes: 1392,
             checksum: false,
+            compression: Compression::None,
             admission: Admission::Automatic,
             peer_ids: PeerIds::Random,
             clock_base: None,

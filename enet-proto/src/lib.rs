@@ -56,9 +56,8 @@
 //!
 //! # What is left out
 //!
-//! Compression and DTLS. A compressed datagram is dropped and counted, as by a C host without a compressor. ENet's
-//! intercept hook is the caller's: it sees each datagram before the host does, and [`Host::handle_datagram`] hands
-//! back with `NotMine` what is not ENet.
+//! DTLS. ENet's intercept hook is the caller's: it sees each datagram before the host does, and
+//! [`Host::handle_datagram`] hands back with `NotMine` what is not ENet.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -67,6 +66,7 @@ extern crate alloc;
 
 mod bandwidth;
 mod clock;
+pub mod compress;
 mod config;
 mod deadline;
 mod error;

@@ -21,6 +21,9 @@ pub enum DropReason {
     /// The checksum does not fit: other settings, damage, or forgery.
     #[error("wrong checksum")]
     BadChecksum,
+    /// It is compressed, and does not decompress to a datagram: another compressor, damage, or a bomb.
+    #[error("cannot be decompressed")]
+    BadCompression,
     /// The fields of a fragment contradict each other or earlier fragments.
     #[error("contradictory fragment")]
     BadFragment,
@@ -113,6 +116,14 @@ pub struct Stats {
     pub throttled: u64,
     /// Incomplete or late unreliable packets that were dropped inside.
     pub unreliable_evicted: u64,
+    /// Datagrams sent compressed; those that do not shrink leave as they are.
+    pub compressed_sent: u64,
+    /// Bytes that this kept off the wire.
+    pub compressed_sent_saved: u64,
+    /// Datagrams received compressed, of those that could be decompressed.
+    pub compressed_received: u64,
+    /// Bytes by which they grew.
+    pub compressed_received_added: u64,
     pub(crate) dropped: [u64; DropReason::COUNT],
 }
 

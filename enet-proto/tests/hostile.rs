@@ -18,7 +18,7 @@ use proto_core::Handled;
 use serde_json::Value;
 use testkit::{Link, Network, NodeId, unhex};
 
-/// Cases that need a compressor, which this crate does not have.
+/// Cases that need a compressor in the fixture; the range coder's bounds are tested in `compression.rs`.
 const COMPRESSION: [&str; 4] = [
     "compressed_random",
     "compressed_output_over_4096",
@@ -48,7 +48,7 @@ const GENERATED: [&str; 11] = [
     "fragment_declares_4_mib_sends_one_byte",
 ];
 
-const REASONS: [DropReason; 26] = {
+const REASONS: [DropReason; 27] = {
     use DropReason::*;
     [
         AddressLimit,
@@ -56,6 +56,7 @@ const REASONS: [DropReason; 26] = {
         BadChannel,
         BadChannelCount,
         BadChecksum,
+        BadCompression,
         BadFragment,
         BadPeerId,
         Duplicate,

@@ -30,10 +30,7 @@ extern "C" fn run() -> ! {
         "replication-proto: a call reaches the other session",
         replication::call,
     );
-    scenario(
-        "ice-lite: two agents choose the same pair",
-        ice::connect,
-    );
+    scenario("ice-lite: two agents choose the same pair", ice::connect);
     scenario(
         "stun-proto: a request and its answer are authentic",
         stun::binding,

@@ -42,6 +42,13 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
+//! # How far it is
+//!
+//! A first version. Tests cover host candidates, loss, role conflicts, consent, candidate lines, priorities and pacing. Lite
+//! agents, trickle, restart, peer-reflexive candidates, renomination and names of multicast DNS are written and not yet
+//! tested, and it has not been run against another implementation. Gathering, session descriptions and many agents on one
+//! socket are missing.
+//!
 //! # A driver
 //!
 //! It binds a socket per local address and adds each as [`LocalCandidate::host`]. In its loop it hands each datagram to

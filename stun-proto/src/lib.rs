@@ -79,6 +79,7 @@
 extern crate alloc;
 
 pub mod attribute;
+pub mod auth;
 pub mod crypto;
 mod demux;
 mod framer;

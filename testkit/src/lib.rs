@@ -1,8 +1,10 @@
-//! A simulated network with virtual time, for tests of gdwire's machines.
+//! A simulated network with virtual time, for tests of sans-IO machines: gdwire's, and those of a game's own matchmaking.
 //!
-//! A [`Network`] holds machines by address and carries their datagrams over [`Link`]s that delay, lose, duplicate,
-//! reorder and corrupt them. Nothing sleeps, opens a port or reads a clock: time jumps to the next moment at which
-//! something is due, so a minute of a bad network takes milliseconds, and one seed fixes every byte of it.
+//! [`world`] is a whole internet: hosts with several addresses, NAT boxes, firewalls, carriers, NAT64, crashes, and an oracle
+//! that says who can reach whom. [`Network`] is the small version: machines by address, with a [`Link`] between each two.
+//!
+//! Links delay, lose, duplicate, reorder and corrupt. Nothing sleeps, opens a port or reads a clock: time jumps to the next
+//! moment at which something is due, so a minute of a bad network takes milliseconds, and one seed fixes every byte of it.
 //!
 //! | verb | what passes |
 //! | --- | --- |

@@ -5,6 +5,7 @@
 //! valgrind --tool=callgrind target/release/profile reliable-64 gdwire 100000
 //! ```
 
+use benches::coder::{CCoder, Coder, OurCoder};
 use benches::scenario::{Crowd, Pair, Stream, bytes_per_idle_peer};
 use benches::{CEnet, Delivery, End, Options, Ours, allocation};
 use core::hint::black_box;
@@ -24,8 +25,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let known = match side.as_str() {
-        "gdwire" => run::<Ours>(case, count),
-        "c" => run::<CEnet>(case, count),
+        "gdwire" => run::<Ours>(case, count) || run_coder::<OurCoder>(case, count),
+        "c" => run::<CEnet>(case, count) || run_coder::<CCoder>(case, count),
         _ => false,
     };
     if !known {
@@ -82,6 +83,17 @@ fn run<E: End>(case: &str, count: u64) -> bool {
         }
         _ => return false,
     }
+    true
+}
+
+fn run_coder<C: Coder>(case: &str, count: u64) -> bool {
+    let bytes = match case {
+        "range-coder-64" => 64,
+        "range-coder-1200" => 1200,
+        _ => return false,
+    };
+    let mut coder = C::default();
+    timed(count, || coder.round_trips(bytes, count));
     true
 }
 

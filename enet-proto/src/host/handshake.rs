@@ -15,8 +15,8 @@ use crate::config::Admission;
 use crate::key::{PeerKey, RequestKey};
 use crate::peer::{Identity, Peer, Received, mtu_for, window_for};
 use crate::wire::{
-    Body, CONNECTION_CHANNEL, Command, Connect, ConnectId, MAXIMUM_CHANNELS, MAXIMUM_WINDOW_BYTES,
-    MINIMUM_WINDOW_BYTES, NO_PEER_ID, VerifyConnect,
+    Body, CONNECTION_CHANNEL, Command, Connect, ConnectId, MAXIMUM_CHANNELS, MAXIMUM_MTU_BYTES,
+    MAXIMUM_WINDOW_BYTES, MINIMUM_WINDOW_BYTES, NO_PEER_ID, VerifyConnect,
 };
 use crate::{DropReason, Event, RequestGone};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -44,6 +44,8 @@ pub(super) struct HalfOpen {
     /// Session of datagrams to us, and from us.
     sessions: (u8, u8),
     granted: bool,
+    /// Bytes that it sent and that were not answered; no answer is longer.
+    credit: usize,
     /// When VERIFY_CONNECT was sent, last one first.
     sent: [Option<Instant>; ATTEMPTS],
     /// When it is forgotten, and the latest time to which that may be put off.
@@ -239,6 +241,7 @@ impl Host {
                 data: connect.data,
                 sessions,
                 granted: false,
+                credit: 0,
                 sent: [None; ATTEMPTS],
                 expires,
                 expires_at_last: self.clock.now() + lifetime.saturating_mul(LIFETIMES),
@@ -280,6 +283,25 @@ impl Host {
             self.routes.set(id, Route::Free);
             self.half_open.clean();
         }
+    }
+
+    /// Notes that a CONNECT was that long.
+    pub(super) fn note_asked(&mut self, from: SocketAddr, connect_id: ConnectId, bytes: usize) {
+        let id = self.addresses.number(from, connect_id);
+        if let Some(entry) = id.and_then(|id| self.half_open.get_mut(id)) {
+            entry.credit = entry.credit.saturating_add(bytes);
+        }
+    }
+
+    /// Whether `id` may get a VERIFY_CONNECT of so many bytes, and not get more than it sent: one that is compressed may be
+    /// a little longer than the CONNECT, and then waits for the next.
+    pub(super) fn may_answer(&mut self, id: u16, bytes: usize) -> bool {
+        let Some(entry) = self.half_open.get_mut(id) else {
+            return false;
+        };
+        let rest = entry.credit.checked_sub(bytes);
+        entry.credit = rest.unwrap_or(entry.credit);
+        rest.is_some()
     }
 
     /// The VERIFY_CONNECT for number `id`, and where it goes, if that remote still waits for it.
@@ -386,6 +408,10 @@ impl Host {
             command.is_ok() && entry.granted && paced
         });
         if lost {
+            if let Some(entry) = self.half_open.get_mut(id) {
+                // It knows its number, so it got the last one.
+                entry.credit = entry.credit.saturating_add(MAXIMUM_MTU_BYTES.into());
+            }
             self.queue_verify(id);
         }
         self.dropped(received, DropReason::NotConnected)

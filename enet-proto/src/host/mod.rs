@@ -2,6 +2,7 @@
 
 mod addresses;
 mod commands;
+mod compressed;
 mod handshake;
 mod replies;
 mod routes;
@@ -13,6 +14,7 @@ pub use commands::PeerView;
 
 use crate::bandwidth::Bandwidth;
 use crate::clock::Clock;
+use crate::compress::Codec;
 use crate::config::{Config, ConfigError};
 use crate::deadline::DeadlineQueue;
 use crate::events::EventQueue;
@@ -21,6 +23,7 @@ use crate::stats::Stats;
 use crate::wire::{Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, checksum};
 use crate::{DisconnectReason, DropReason, Event};
 use addresses::AddressBook;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use handshake::HalfOpenTable;
@@ -59,6 +62,8 @@ pub struct Host {
     ready: VecDeque<u16>,
     /// Datagrams that the peer at the head of `ready` has sent in its turn.
     turn_datagrams: u8,
+    /// `None` without compression, and while it is at work on a datagram that came in.
+    codec: Option<Box<Codec>>,
     replies: Replies,
     stats: Stats,
     config: Config,
@@ -69,6 +74,27 @@ pub struct Host {
     half_open: HalfOpenTable,
     tombstones: Tombstones,
     deadlines: DeadlineQueue,
+}
+
+/// Who sent a datagram.
+#[derive(Clone, Copy, Debug)]
+struct Sender {
+    /// The place of its connection; `None` without one.
+    route: Option<Route>,
+    /// What its checksums start from.
+    seed: ConnectId,
+}
+
+impl Sender {
+    const STRANGER: Self = Self {
+        route: None,
+        seed: ConnectId([0; 4]),
+    };
+}
+
+/// Whether `commands` starts with a CONNECT.
+fn is_connect_command(commands: &[u8]) -> bool {
+    commands.first().is_some_and(|first| first & 0x0f == 2)
 }
 
 impl Host {
@@ -103,6 +129,7 @@ impl Host {
             bandwidth: Bandwidth::new(config.outgoing_bandwidth),
             events: EventQueue::new(&config.limits),
             stats: Stats::default(),
+            codec: Codec::new(config.compression),
             config,
         })
     }
@@ -168,8 +195,8 @@ impl Host {
         let mut reader = Reader::new(data);
         let header = Header::decode(&mut reader);
         let at = if self.config.checksum { 4 } else { 0 };
-        matches!(header, Ok(header) if header.peer_id == NO_PEER_ID)
-            && reader.rest().get(at).is_some_and(|first| first & 0x0f == 2)
+        matches!(header, Ok(header) if header.peer_id == NO_PEER_ID && !header.compressed)
+            && reader.rest().get(at..).is_some_and(is_connect_command)
     }
 
     /// Finds whom a datagram is for, checks that it comes from there, and has it handled.
@@ -179,52 +206,81 @@ impl Host {
         }
         let mut reader = Reader::new(data);
         let header = Header::decode(&mut reader).map_err(|_| DropReason::Truncated)?;
-        if header.peer_id == NO_PEER_ID {
-            return self.on_stranger(from, data, &mut reader, header);
+        let sender = self.identify(from, header)?;
+        if header.compressed {
+            return self.receive_compressed(from, data, header, sender);
         }
-        match self.routes.find(header.peer_id) {
+        self.receive_from(from, data, &mut reader, (header, sender))
+    }
+
+    /// Whom a datagram is for, if it comes from there.
+    #[inline]
+    fn identify(&self, from: SocketAddr, header: Header) -> Result<Sender, DropReason> {
+        if header.peer_id == NO_PEER_ID {
+            return if addresses::is_possible(from) {
+                Ok(Sender::STRANGER)
+            } else {
+                Err(DropReason::BadAddress)
+            };
+        }
+        let route = self.routes.find(header.peer_id);
+        let (address, session, seed) = match route {
             Route::Peer(slot) => {
                 let peer = self.peers.at(slot).ok_or(DropReason::UnknownPeer)?;
                 let session = (peer.remote_id != NO_PEER_ID).then_some(peer.incoming_session);
-                let expected = (peer.address, session, peer.connect_id);
-                self.check(from, data, &mut reader, header, expected)?;
-                let bytes = data.len() as u64;
-                if let Some(peer) = self.peers.at_mut(slot) {
-                    peer.traffic.datagrams_received += 1;
-                    peer.traffic.bytes_received += bytes;
-                }
-                Ok(self.receive(slot, &mut reader, header.sent_time))
+                (peer.address, session, peer.connect_id)
             }
             Route::HalfOpen => {
                 let (address, session, connect_id) = self
                     .half_open_identity(header.peer_id)
                     .ok_or(DropReason::UnknownPeer)?;
-                let expected = (address, Some(session), connect_id);
-                self.check(from, data, &mut reader, header, expected)?;
-                Ok(self.on_half_open(header.peer_id, &mut reader, header.sent_time))
+                (address, Some(session), connect_id)
             }
-            Route::Tombstone => self.on_tombstone(from, data, &mut reader, header),
-            Route::Free => Err(DropReason::UnknownPeer),
-        }
-    }
-
-    /// Checks source, session, compression and checksum of a datagram for a known number.
-    #[inline]
-    fn check(
-        &self,
-        from: SocketAddr,
-        data: &[u8],
-        reader: &mut Reader<'_>,
-        header: Header,
-        (address, session, connect_id): (SocketAddr, Option<u8>, ConnectId),
-    ) -> Result<(), DropReason> {
+            Route::Tombstone => {
+                let tombstone = self.tombstones.get(header.peer_id);
+                let tombstone = tombstone.ok_or(DropReason::UnknownPeer)?;
+                let farewell = &tombstone.farewell;
+                let session = Some(tombstone.incoming_session);
+                (farewell.destination, session, farewell.connect_id)
+            }
+            Route::Free => return Err(DropReason::UnknownPeer),
+        };
         if from != address {
             return Err(DropReason::WrongAddress);
         }
         if session.is_some_and(|session| session != header.session) {
             return Err(DropReason::WrongSession);
         }
-        self.check_content(data, reader, header, connect_id)
+        let route = Some(route);
+        Ok(Sender { route, seed })
+    }
+
+    /// Checks the content of a datagram, which is plain now, and has it handled.
+    #[inline]
+    fn receive_from(
+        &mut self,
+        from: SocketAddr,
+        data: &[u8],
+        reader: &mut Reader<'_>,
+        (header, sender): (Header, Sender),
+    ) -> Result<Received, DropReason> {
+        self.check_content(data, reader, header, sender.seed)?;
+        match sender.route {
+            None => self.on_stranger((from, data.len()), reader, header),
+            Some(Route::Peer(slot)) => {
+                let bytes = data.len() as u64;
+                if let Some(peer) = self.peers.at_mut(slot) {
+                    peer.traffic.datagrams_received += 1;
+                    peer.traffic.bytes_received += bytes;
+                }
+                Ok(self.receive(slot, reader, header.sent_time))
+            }
+            Some(Route::HalfOpen) => {
+                Ok(self.on_half_open(header.peer_id, reader, header.sent_time))
+            }
+            Some(Route::Tombstone) => self.on_tombstone(reader, header),
+            Some(Route::Free) => Err(DropReason::UnknownPeer),
+        }
     }
 
     #[inline]
@@ -235,9 +291,6 @@ impl Host {
         header: Header,
         seed: ConnectId,
     ) -> Result<(), DropReason> {
-        if header.compressed {
-            return Err(DropReason::NotCompressed);
-        }
         if self.config.checksum {
             let sum = reader
                 .u32_be("checksum")
@@ -253,28 +306,25 @@ impl Host {
     /// A datagram without a number: only CONNECT, and nothing behind it.
     fn on_stranger(
         &mut self,
-        from: SocketAddr,
-        data: &[u8],
+        (from, bytes): (SocketAddr, usize),
         reader: &mut Reader<'_>,
         header: Header,
     ) -> Result<Received, DropReason> {
-        if !addresses::is_possible(from) {
-            return Err(DropReason::BadAddress);
-        }
-        self.check_content(data, reader, header, ConnectId::default())?;
+        let is_connect = is_connect_command(reader.rest());
         let connect = match Command::decode(reader) {
             Ok(Command {
                 body: Body::Connect(connect),
                 ..
             }) => connect,
             Ok(_) => return Err(DropReason::NotConnected),
-            Err(_) if self.is_connect(data) => return Err(DropReason::Truncated),
+            Err(_) if is_connect => return Err(DropReason::Truncated),
             Err(_) => return Err(DropReason::NotConnected),
         };
         if header.sent_time.is_none() {
             return Err(DropReason::NoSentTime);
         }
         self.on_connect(from, &connect)?;
+        self.note_asked(from, connect.terms.connect_id, bytes);
         match reader.len() {
             0 => {}
             1..4 => self.stats.drop(DropReason::Trailing),
@@ -289,8 +339,6 @@ impl Host {
     /// A datagram for a connection that has ended: a repeated DISCONNECT is acknowledged again.
     fn on_tombstone(
         &mut self,
-        from: SocketAddr,
-        data: &[u8],
         reader: &mut Reader<'_>,
         header: Header,
     ) -> Result<Received, DropReason> {
@@ -299,12 +347,6 @@ impl Host {
             .get(header.peer_id)
             .ok_or(DropReason::UnknownPeer)?;
         let farewell = tombstone.farewell;
-        let expected = (
-            farewell.destination,
-            Some(tombstone.incoming_session),
-            farewell.connect_id,
-        );
-        self.check(from, data, reader, header, expected)?;
         while let Ok(command) = Command::decode(reader) {
             let (Body::Disconnect { .. }, true, Some(sent_time)) =
                 (command.body, command.acknowledge, header.sent_time)
@@ -470,11 +512,15 @@ impl Host {
                 self.arm(slot);
                 continue;
             };
+            let bytes = match &mut self.codec {
+                None => packed.unsealed.seal(buffer),
+                Some(codec) => codec.seal(packed.unsealed, buffer, &mut self.stats),
+            };
             let destination = peer.address;
             peer.traffic.datagrams_sent += 1;
-            peer.traffic.bytes_sent += packed.bytes.len() as u64;
+            peer.traffic.bytes_sent += bytes.len() as u64;
             self.arm(slot);
-            return Some(self.transmit(destination, packed.bytes));
+            return Some(self.transmit(destination, bytes));
         }
         None
     }

@@ -1,7 +1,7 @@
 //! Single datagrams that belong to no connection in the table: [`Reply`].
 
 use super::Host;
-use crate::send::Layout;
+use crate::send::{Layout, Unsealed};
 use crate::wire::{Body, CONNECTION_CHANNEL, Command, ConnectId, Header};
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
@@ -116,8 +116,22 @@ impl Host {
         let start = range.start;
         let mut writer = Writer::new(buffer.get_mut(range)?);
         command.encode(&mut writer).ok()?;
-        let end = start + writer.at();
-        Some((destination, layout.seal(buffer, header, seed, end)))
+        let unsealed = Unsealed {
+            layout,
+            header,
+            seed,
+            end: start + writer.at(),
+        };
+        let bytes = match &mut self.codec {
+            None => unsealed.seal(buffer),
+            Some(codec) => codec.seal(unsealed, buffer, &mut self.stats),
+        };
+        if let Reply::Verify(id, _) = reply
+            && !self.may_answer(*id, bytes.len())
+        {
+            return None;
+        }
+        Some((destination, bytes))
     }
 }
 

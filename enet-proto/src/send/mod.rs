@@ -5,5 +5,5 @@ mod pack;
 mod queue;
 
 pub(crate) use in_flight::{Flight, InFlight, SlotState};
-pub(crate) use pack::Layout;
+pub(crate) use pack::{Layout, Unsealed};
 pub(crate) use queue::{ChannelOut, Control, Outgoing};

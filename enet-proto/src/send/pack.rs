@@ -46,31 +46,45 @@ impl Layout {
     pub(crate) fn commands(self) -> Range<usize> {
         usize::from(HEADER_BYTES + self.checksum_bytes())..self.mtu_bytes.into()
     }
+}
 
-    /// Writes header and checksum in front of the commands that end at `end`; gives the range of the datagram.
-    pub(crate) fn seal(
-        self,
-        buffer: &mut [u8],
-        header: Header,
-        seed: ConnectId,
-        end: usize,
-    ) -> Range<usize> {
-        let commands = usize::from(HEADER_BYTES + self.checksum_bytes());
+/// Commands in a buffer, at the place where their [`Layout`] wants them, without what goes in front of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unsealed {
+    pub(crate) layout: Layout,
+    pub(crate) header: Header,
+    /// What the checksum starts from.
+    pub(crate) seed: ConnectId,
+    /// Where the commands end.
+    pub(crate) end: usize,
+}
+
+impl Unsealed {
+    /// Where the commands are.
+    pub(crate) fn commands(&self) -> Range<usize> {
+        self.layout.commands().start..self.end
+    }
+
+    /// Writes header and checksum in front of the commands; gives the range of the datagram.
+    #[inline]
+    pub(crate) fn seal(&self, buffer: &mut [u8]) -> Range<usize> {
+        let header = &self.header;
         let start = HEADER - header.encoded_len();
         // The buffer holds at least the largest datagram, see `Host::BUFFER`.
         let _ = header.encode(&mut Writer::new(&mut buffer[start..HEADER]));
-        if self.checksum {
-            let sum = checksum(&buffer[start..HEADER], seed, &buffer[commands..end]);
-            buffer[HEADER..commands].copy_from_slice(&sum.to_be_bytes());
+        if self.layout.checksum {
+            let commands = self.commands();
+            let sum = checksum(&buffer[start..HEADER], self.seed, &buffer[commands.clone()]);
+            buffer[HEADER..commands.start].copy_from_slice(&sum.to_be_bytes());
         }
-        start..end
+        start..self.end
     }
 }
 
 /// What [`Peer::write_datagram`] made.
 #[derive(Debug)]
 pub(crate) struct Packed {
-    pub(crate) bytes: Range<usize>,
+    pub(crate) unsealed: Unsealed,
     /// Whether something did not fit, and wants another datagram.
     pub(crate) more: bool,
 }
@@ -159,9 +173,14 @@ impl Peer {
         } else {
             self.connect_id
         };
-        let (end, more) = (start + packing.writer.at(), packing.full);
-        let bytes = self.layout.seal(buffer, header, seed, end);
-        Some(Packed { bytes, more })
+        let unsealed = Unsealed {
+            layout: self.layout,
+            header,
+            seed,
+            end: start + packing.writer.at(),
+        };
+        let more = packing.full;
+        Some(Packed { unsealed, more })
     }
 
     fn pack_acknowledgements(&mut self, packing: &mut Packing<'_>) {

@@ -553,8 +553,7 @@ impl Agent {
 
     /// TCP candidates that may meet, the best first, for a caller that drives connections (RFC 6544 section 6.2).
     ///
-    /// Pairs whose local side is passive are left out: there the peer connects. Tell the agent about a connection by
-    /// [`Agent::tcp_connected`].
+    /// Pairs whose local side is passive are left out: there the peer connects. The agent itself checks UDP pairs only.
     #[must_use]
     pub fn tcp_pairs(&self) -> alloc::vec::Vec<(SocketAddr, SocketAddr)> {
         let mut pairs = alloc::vec::Vec::new();

@@ -36,7 +36,7 @@ pub use candidates::{AddError, LocalCandidate};
 pub use restart::{RemoteChange, RestartError, SetRemoteError};
 pub use send::SendError;
 
-/// An ICE agent for one component, see the [crate](crate) for how to use it.
+/// An ICE agent for one component, see the [crate] for how to use it.
 pub struct Agent {
     config: Config,
     rng: SeedRng,

@@ -192,6 +192,24 @@ unsafe extern "C" {
     pub fn enet_packet_destroy(packet: *mut Packet);
     pub fn enet_crc32(buffers: *const Buffer, count: usize) -> u32;
 
+    pub fn enet_range_coder_create() -> *mut c_void;
+    pub fn enet_range_coder_destroy(context: *mut c_void);
+    pub fn enet_range_coder_compress(
+        context: *mut c_void,
+        input: *const Buffer,
+        input_count: usize,
+        input_bytes: usize,
+        output: *mut u8,
+        output_limit: usize,
+    ) -> usize;
+    pub fn enet_range_coder_decompress(
+        context: *mut c_void,
+        input: *const u8,
+        input_bytes: usize,
+        output: *mut u8,
+        output_limit: usize,
+    ) -> usize;
+
     pub fn enet_host_create(
         address: *const Address,
         peer_count: usize,

@@ -31,12 +31,14 @@
 
 pub mod ffi;
 mod platform;
+mod range_coder;
 
 use core::ops::{BitOr, Deref};
 use core::ptr::NonNull;
 use std::net::SocketAddrV4;
 
 pub use platform::Datagram;
+pub use range_coder::RangeCoder;
 
 /// Sets the clock that all hosts of this thread read, in milliseconds with any origin.
 ///

@@ -168,6 +168,3 @@ pub struct TooLong {
     /// The most that it can hold, in bytes.
     pub limit: usize,
 }
-
-#[cfg(test)]
-mod tests;

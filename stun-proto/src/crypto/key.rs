@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 /// ```
 pub struct Key<P: Provider = RustCrypto> {
     sha1: Option<P::HmacSha1>,
-    sha256: Option<P::HmacSha256>,
+    sha256: P::HmacSha256,
 }
 
 impl Key {
@@ -52,8 +52,8 @@ impl<P: Provider> Key<P> {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self {
-            sha1: P::HmacSha1::new(bytes),
-            sha256: P::HmacSha256::new(bytes),
+            sha1: P::hmac_sha1(bytes),
+            sha256: P::hmac_sha256(bytes),
         }
     }
 
@@ -85,8 +85,8 @@ impl<P: Provider> Key<P> {
         self.sha1.as_ref().map(|hmac| hmac.mac(parts))
     }
 
-    pub(crate) fn mac_sha256(&self, parts: &[&[u8]]) -> Option<[u8; 32]> {
-        self.sha256.as_ref().map(|hmac| hmac.mac(parts))
+    pub(crate) fn mac_sha256(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.sha256.mac(parts)
     }
 }
 

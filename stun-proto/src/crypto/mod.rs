@@ -16,6 +16,12 @@ pub trait Provider: Sized {
     /// HMAC-SHA256, of MESSAGE-INTEGRITY-SHA256.
     type HmacSha256: Hmac<32>;
 
+    /// Prepares a key of any length for HMAC-SHA1; `None` where it must not be.
+    fn hmac_sha1(key: &[u8]) -> Option<Self::HmacSha1>;
+
+    /// Prepares a key of any length for HMAC-SHA256.
+    fn hmac_sha256(key: &[u8]) -> Self::HmacSha256;
+
     /// The MD5 of all `parts` in a row, of old long-term keys; `None` where it must not be.
     fn md5(parts: &[&[u8]]) -> Option<[u8; 16]>;
 
@@ -28,9 +34,6 @@ pub trait Provider: Sized {
 
 /// A keyed hash of `N` bytes. A value holds one key, prepared as far as it can be: it is used for many messages.
 pub trait Hmac<const N: usize>: Clone {
-    /// Prepares `key`, of any length; `None` if this hash is not supported.
-    fn new(key: &[u8]) -> Option<Self>;
-
     /// The MAC of all `parts` in a row.
     fn mac(&self, parts: &[&[u8]]) -> [u8; N];
 }
@@ -41,10 +44,6 @@ pub trait Hmac<const N: usize>: Clone {
 pub enum Unsupported {}
 
 impl<const N: usize> Hmac<N> for Unsupported {
-    fn new(_: &[u8]) -> Option<Self> {
-        None
-    }
-
     fn mac(&self, _: &[&[u8]]) -> [u8; N] {
         match *self {}
     }
@@ -55,6 +54,3 @@ impl<const N: usize> Hmac<N> for Unsupported {
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     subtle::ConstantTimeEq::ct_eq(a, b).into()
 }
-
-#[cfg(test)]
-mod tests;

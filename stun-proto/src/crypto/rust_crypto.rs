@@ -21,13 +21,14 @@ impl<H> core::fmt::Debug for Prepared<H> {
     }
 }
 
+fn prepare<H: KeyInit>(key: &[u8]) -> Prepared<H> {
+    // HMAC takes keys of any length: longer ones are hashed first.
+    Prepared(H::new_from_slice(key).expect("HMAC takes any key"))
+}
+
 macro_rules! prepared {
     ($hash:ty, $bytes:literal) => {
         impl Hmac<$bytes> for Prepared<hmac::Hmac<$hash>> {
-            fn new(key: &[u8]) -> Option<Self> {
-                hmac::Hmac::new_from_slice(key).ok().map(Self)
-            }
-
             #[inline]
             fn mac(&self, parts: &[&[u8]]) -> [u8; $bytes] {
                 let mut hmac = self.0.clone();
@@ -48,6 +49,20 @@ impl Provider for RustCrypto {
     #[cfg(not(feature = "legacy-hashes"))]
     type HmacSha1 = super::Unsupported;
     type HmacSha256 = Prepared<hmac::Hmac<Sha256>>;
+
+    #[cfg(feature = "legacy-hashes")]
+    fn hmac_sha1(key: &[u8]) -> Option<Self::HmacSha1> {
+        Some(prepare(key))
+    }
+
+    #[cfg(not(feature = "legacy-hashes"))]
+    fn hmac_sha1(_: &[u8]) -> Option<Self::HmacSha1> {
+        None
+    }
+
+    fn hmac_sha256(key: &[u8]) -> Self::HmacSha256 {
+        prepare(key)
+    }
 
     #[cfg(feature = "legacy-hashes")]
     fn md5(parts: &[&[u8]]) -> Option<[u8; 16]> {

@@ -418,6 +418,3 @@ fn split_attribute(bytes: &[u8]) -> Option<(RawAttribute<'_>, &[u8])> {
 const fn padded(length: usize) -> usize {
     length.saturating_add(3) & !3
 }
-
-#[cfg(test)]
-mod tests;

@@ -52,7 +52,7 @@ pub struct Open;
 #[non_exhaustive]
 pub struct Signed;
 
-/// Stage of a [`MessageWriter`]: MESSAGE-INTEGRITY-SHA256 is written.
+/// Stage of a [`MessageWriter`]: integrity is done with, only FINGERPRINT may follow.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SignedSha256;
@@ -184,6 +184,12 @@ impl<'a> MessageWriter<'a> {
             Integrity::Sha256 => self.integrity_sha256(key),
         }
     }
+
+    /// Ends the attributes without an integrity, where a type has to be the same with and without one.
+    #[inline]
+    pub fn unsigned(self) -> MessageWriter<'a, SignedSha256> {
+        self.stage()
+    }
 }
 
 /// A stage that MESSAGE-INTEGRITY-SHA256 may follow.
@@ -213,7 +219,7 @@ impl<'a, S: BeforeSha256> MessageWriter<'a, S> {
         key: &Key<P>,
     ) -> MessageWriter<'a, SignedSha256> {
         self.sign(AttributeType::MESSAGE_INTEGRITY_SHA256, 32, |bytes| {
-            key.mac_sha256(&[bytes])
+            Some(key.mac_sha256(&[bytes]))
         });
         self.stage()
     }

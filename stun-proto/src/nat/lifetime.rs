@@ -98,21 +98,15 @@ impl Lifetime {
     }
 
     /// The mapping is new, at this outside port; or the server is gone.
-    pub(super) fn on_refresh(
-        &mut self,
-        now: Instant,
-        port: Option<u16>,
-    ) -> Option<MappingLifetime> {
+    pub(super) fn on_refresh(&mut self, now: Instant, port: Option<u16>) {
         self.state = match port {
             Some(port) => State::Silence(now + self.silence, port),
             None => State::Over,
         };
-        None
     }
 
     /// Whether the answer came through after the silence.
-    pub(super) fn on_test(&mut self, now: Instant, came: bool) -> Option<MappingLifetime> {
-        let _ = now;
+    pub(super) fn on_test(&mut self, came: bool) -> Option<MappingLifetime> {
         if self.silence.is_zero() && !came {
             // Not even a fresh mapping gets it: the server knows no RESPONSE-PORT.
             self.state = State::Over;
@@ -162,7 +156,7 @@ mod tests {
                     assert_eq!(port, 4000);
                     rounds += 1;
                     let came = now.saturating_since(refreshed) < Duration::from_secs(lifetime);
-                    known = search.on_test(now, came).or(known);
+                    known = search.on_test(came).or(known);
                 }
                 None => panic!("it asked for this time"),
             }

@@ -1,7 +1,7 @@
 //! What the NATs on the way do, and what that means for a connection between players (RFC 5780, RFC 4787).
 //!
 //! [`Discovery`] asks a server a few questions from a few sockets and ends with a [`NatReport`]; two of those make a
-//! [`predict`]ion. Both are hints: NATs change with load, and a connection should be tried in any case.
+//! [`predict()`]ion. Both are hints: NATs change with load, and a connection should be tried in any case.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,

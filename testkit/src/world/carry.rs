@@ -311,7 +311,12 @@ impl<M: Machine> World<M> {
     pub(crate) fn drain(&mut self, host: HostId) {
         let mut buffer = core::mem::take(&mut self.buffer);
         let world_now = self.now;
-        for _ in 0..super::MOST_DATAGRAMS_AT_ONCE {
+        for count in 0.. {
+            assert!(
+                count < super::MOST_DATAGRAMS_AT_ONCE,
+                "{} sends for ever at {world_now}",
+                self.hosts[host.0].name
+            );
             let state = &mut self.hosts[host.0];
             let now = state.clock.at(world_now);
             let needed = state.machine.buffer_bytes();

@@ -125,7 +125,7 @@ use proto_core::Instant;
 const MOST_ROUNDS_PER_MOMENT: usize = 20_000;
 
 /// How many datagrams a machine may send in a row before the world calls it a busy loop.
-const MOST_DATAGRAMS_AT_ONCE: usize = 1_000_000;
+const MOST_DATAGRAMS_AT_ONCE: usize = 100_000;
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -284,7 +284,8 @@ impl<M: Machine> World<M> {
     ///
     /// # Panics
     ///
-    /// If that never ends: a machine asks for the same moment again and again, or two answer each other for ever.
+    /// If that never ends: a machine sends without end or asks for the same moment again and again, or two answer each other
+    /// for ever.
     pub fn drive(&mut self) {
         for _ in 0..MOST_ROUNDS_PER_MOMENT {
             let carried = self.carry_due();

@@ -4,7 +4,7 @@
 //! of them, tell each other both, send to everything they know again and again, and also to the sources of what arrives. A way
 //! works if one endpoint of each side sends to the other's and is let in, both ways. It assumes that mappings live for as
 //! long as that takes, that links lose less than everything, and that a host behind a NAT64 sends to
-//! [`nat64_address`](super::nat64_address)es.
+//! [`nat64_address`]es.
 
 use super::gateway::{Gateway, GatewayState};
 use super::nat::{Dependence, Hairpin, Pooling};

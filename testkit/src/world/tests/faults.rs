@@ -200,3 +200,43 @@ fn the_order_in_which_hosts_are_added_changes_nothing() {
         assert_ne!(first, run(seed + 1, &[0, 1, 2, 3, 4]));
     }
 }
+
+#[test]
+#[should_panic(expected = "talker sends for ever")]
+fn a_machine_that_never_stops_sending_is_caught() {
+    struct Endless;
+    impl Machine for Endless {
+        type Event = ();
+        type Drop = ();
+        fn handle_datagram(
+            &mut self,
+            _: Instant,
+            _: SocketAddr,
+            _: SocketAddr,
+            _: &[u8],
+        ) -> Handled<()> {
+            Handled::Consumed
+        }
+        fn handle_timeout(&mut self, _: Instant) {}
+        fn poll_transmit(&mut self, _: Instant, _: &mut [u8]) -> Option<Transmit> {
+            Some(Transmit {
+                source: Some(address("192.0.2.77:7")),
+                destination: address("192.0.2.2:2"),
+                bytes: 0..0,
+            })
+        }
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+        fn poll_event(&mut self) -> Option<()> {
+            None
+        }
+        fn buffer_bytes(&self) -> usize {
+            1
+        }
+    }
+    let mut world = World::new(1);
+    let internet = World::<Endless>::INTERNET;
+    world.add_host("talker", internet, address("192.0.2.1:1"), Endless);
+    world.drive();
+}

@@ -1,0 +1,72 @@
+//! Compressors: what Godot's `ENetConnection.compress` offers, and the trait for others.
+//!
+//! Set [`Config::compression`](crate::Config::compression), or give a host a compressor of your own with
+//! [`Host::set_compressor`](crate::Host::set_compressor). A host with one compresses the commands of each datagram, sends
+//! them so if they become shorter, and takes both kinds in. Each datagram stands for itself.
+//!
+//! | mode | Godot | feature | state | what it is good for |
+//! | --- | --- | --- | --- | --- |
+//! | [`Compression::RangeCoder`] | `COMPRESS_RANGE_CODER` | `range-coder` | 66 KB | small datagrams; the only one that C ENet has |
+//!
+//! Nothing on the wire names the mode: with different ones, the CONNECT is dropped as [`BadCompression`] or
+//! [`NotCompressed`], and the client learns no more than that nobody answers.
+//!
+//! # Limits
+//!
+//! A datagram decompresses to at most 4096 bytes less its header, and to 64 bytes while its sender has no connection. The
+//! output buffer has that size before decompression starts, so no input makes it grow; a decompressor has no other memory
+//! than its fixed state. What does not fit or makes no sense is dropped and counted as [`BadCompression`]. Address and
+//! session are checked before anything is decompressed.
+//!
+//! [`BadCompression`]: crate::DropReason::BadCompression
+//! [`NotCompressed`]: crate::DropReason::NotCompressed
+
+mod codec;
+#[cfg(feature = "range-coder")]
+mod range_coder;
+
+pub(crate) use codec::Codec;
+#[cfg(feature = "range-coder")]
+pub use range_coder::RangeCoder;
+
+use alloc::boxed::Box;
+
+/// Turns bytes into fewer bytes, and back (C: `ENetCompressor`).
+///
+/// Both calls stand for themselves: nothing may be remembered from one datagram for another, since datagrams get lost.
+pub trait Compressor: core::fmt::Debug + Send + Sync {
+    /// Compresses `input`, which is not empty, to the start of `output`, and gives the length; `None` if it does not fit.
+    ///
+    /// Bytes of `output` behind that length may be written too.
+    fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
+
+    /// The reverse, for bytes that may come from anywhere: `None` if they make no sense, or do not fit.
+    ///
+    /// Memory and time must be bounded by the lengths of `input` and `output`.
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
+}
+
+/// How the datagrams of a host are compressed (Godot: `ENetConnection.CompressionMode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all. Compressed datagrams are dropped.
+    #[default]
+    None,
+    /// ENet's own [`RangeCoder`].
+    #[cfg(feature = "range-coder")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "range-coder")))]
+    RangeCoder,
+}
+
+impl Compression {
+    /// A compressor for this mode; `None` without compression.
+    #[must_use]
+    pub fn compressor(self) -> Option<Box<dyn Compressor>> {
+        match self {
+            Self::None => None,
+            #[cfg(feature = "range-coder")]
+            Self::RangeCoder => Some(Box::new(RangeCoder::new())),
+        }
+    }
+}

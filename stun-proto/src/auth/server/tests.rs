@@ -1,0 +1,351 @@
+use super::*;
+use crate::attribute::{AttributeType, RequestedTransport};
+use crate::auth::{Attempts, AuthFailure, ClientAuth, ResponseVerdict};
+use crate::message::{Method, TransactionId};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+const NOW: Instant = Instant::from_millis(1_000_000);
+
+fn from() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 10], 40000))
+}
+
+fn server(offer: Offer) -> LongTermServer {
+    LongTermServer::new("example.org", [7; 32], offer).expect("the realm is short")
+}
+
+fn keys() -> LongTermKeys {
+    LongTermKeys::new("user", "example.org", "secret")
+}
+
+/// The user that the server knows, by name and by hash.
+fn known(user: User<'_>) -> Option<LongTermKeys> {
+    let hash = UserHash::of("user", "example.org");
+    (user == User::Name("user") || user == User::Hash(hash)).then(keys)
+}
+
+fn request<'b>(
+    buffer: &'b mut [u8],
+    fill: impl FnOnce(MessageWriter<'b>) -> MessageWriter<'b, SignedSha256>,
+) -> Message<'b> {
+    let id = TransactionId::new([5; 12]);
+    let writer = MessageWriter::new(buffer, Class::Request, Method::ALLOCATE, id)
+        .attribute(&RequestedTransport::UDP);
+    let bytes = fill(writer).finish().expect("it fits");
+    Message::parse(bytes).expect("it is good")
+}
+
+fn check(server: &mut LongTermServer, request: &Message<'_>) -> Result<Integrity, Refusal> {
+    let accepted = server.check(NOW, from(), request, known);
+    accepted.map(|accepted| accepted.integrity())
+}
+
+/// A complete request with parts left out or replaced.
+#[derive(Clone)]
+struct Parts {
+    user: Option<&'static str>,
+    hash: Option<UserHash>,
+    realm: Option<&'static str>,
+    nonce: Option<String>,
+    algorithms: Option<PasswordAlgorithms<'static>>,
+    algorithm: Option<Algorithm>,
+    key: Key,
+    integrity: Integrity,
+}
+
+impl Parts {
+    fn classic(server: &mut LongTermServer) -> Self {
+        Self {
+            user: Some("user"),
+            hash: None,
+            realm: Some("example.org"),
+            nonce: Some(server.nonces.issue(NOW, from()).as_str().to_string()),
+            algorithms: None,
+            algorithm: None,
+            key: keys().key(Algorithm::MD5).expect("MD5 is there").clone(),
+            integrity: Integrity::Sha1,
+        }
+    }
+
+    fn negotiated(server: &mut LongTermServer) -> Self {
+        Self {
+            algorithms: Some(PasswordAlgorithms::SHA256_MD5),
+            algorithm: Some(Algorithm::SHA256),
+            key: keys().key(Algorithm::SHA256).expect("it is there").clone(),
+            integrity: Integrity::Sha256,
+            ..Self::classic(server)
+        }
+    }
+
+    fn send(&self, server: &mut LongTermServer) -> Result<Integrity, Refusal> {
+        let mut buffer = [0; 548];
+        let request = request(&mut buffer, |mut writer| {
+            for (kind, text) in [
+                (AttributeType::USERNAME, self.user),
+                (AttributeType::REALM, self.realm),
+                (AttributeType::NONCE, self.nonce.as_deref()),
+            ] {
+                if let Some(text) = text {
+                    writer = writer.raw(kind, text.as_bytes());
+                }
+            }
+            let choice = self.algorithm.map(PasswordAlgorithm::new);
+            writer
+                .attribute_if(self.hash.as_ref())
+                .attribute_if(self.algorithms.as_ref())
+                .attribute_if(choice.as_ref())
+                .integrity_as(self.integrity, &self.key)
+        });
+        check(server, &request)
+    }
+}
+
+// req: S-51, S-61, S-79
+#[test]
+fn a_request_without_credentials_is_challenged_and_a_complete_one_accepted() {
+    let mut server = server(Offer::Classic);
+    let mut buffer = [0; 548];
+    let first = request(&mut buffer, MessageWriter::unsigned);
+    assert_eq!(check(&mut server, &first), Err(Refusal::Unauthenticated));
+    let parts = Parts::classic(&mut server);
+    assert_eq!(parts.send(&mut server), Ok(Integrity::Sha1));
+    let stats = *server.stats();
+    assert_eq!((stats.challenged, stats.accepted), (1, 1));
+}
+
+// req: S-51
+#[test]
+fn an_incomplete_credential_is_a_bad_request() {
+    let mut server = server(Offer::Classic);
+    let complete = Parts::classic(&mut server);
+    let without_user = Parts {
+        user: None,
+        ..complete.clone()
+    };
+    let without_realm = Parts {
+        realm: None,
+        ..complete.clone()
+    };
+    let without_nonce = Parts {
+        nonce: None,
+        ..complete
+    };
+    for parts in [without_user, without_realm, without_nonce] {
+        assert_eq!(parts.send(&mut server), Err(Refusal::BadRequest));
+    }
+    assert_eq!(server.stats().bad_requests, 3);
+}
+
+// req: S-51, HS-5
+#[test]
+fn the_negotiated_algorithm_must_be_one_that_was_offered_as_it_was_offered() {
+    let mut server = server(Offer::Sha256OrMd5);
+    let good = Parts::negotiated(&mut server);
+    assert_eq!(good.send(&mut server), Ok(Integrity::Sha256));
+    let stripped = Parts {
+        algorithms: Some(PasswordAlgorithms::MD5),
+        algorithm: Some(Algorithm::MD5),
+        ..good.clone()
+    };
+    let no_list = Parts {
+        algorithms: None,
+        ..good.clone()
+    };
+    let no_choice = Parts {
+        algorithm: None,
+        ..good.clone()
+    };
+    let foreign = Parts {
+        algorithm: Some(Algorithm(9)),
+        ..good.clone()
+    };
+    for parts in [stripped, no_list, no_choice, foreign] {
+        assert_eq!(parts.send(&mut server), Err(Refusal::BadRequest));
+    }
+    let weak = Parts {
+        integrity: Integrity::Sha1,
+        ..good
+    };
+    assert_eq!(weak.send(&mut server), Err(Refusal::Unauthenticated));
+}
+
+// req: S-51, S-79
+#[test]
+fn clients_of_the_older_rfc_are_served_unless_only_sha256_is_offered() {
+    let mut both = server(Offer::Sha256OrMd5);
+    let parts = Parts::classic(&mut both);
+    assert_eq!(parts.send(&mut both), Ok(Integrity::Sha1));
+    let mut strict = server(Offer::Sha256);
+    let parts = Parts::classic(&mut strict);
+    assert_eq!(parts.send(&mut strict), Err(Refusal::Unauthenticated));
+    let choice = Parts {
+        algorithms: Some(PasswordAlgorithms::SHA256),
+        ..Parts::negotiated(&mut strict)
+    };
+    assert_eq!(choice.send(&mut strict), Ok(Integrity::Sha256));
+}
+
+// req: S-33, S-51
+#[test]
+fn a_user_may_ask_by_hash() {
+    let mut server = server(Offer::Sha256OrMd5);
+    let by_hash = Parts {
+        user: None,
+        hash: Some(UserHash::of("user", "example.org")),
+        ..Parts::negotiated(&mut server)
+    };
+    assert_eq!(by_hash.send(&mut server), Ok(Integrity::Sha256));
+    let other = Parts {
+        hash: Some(UserHash::of("other", "example.org")),
+        ..by_hash
+    };
+    assert_eq!(other.send(&mut server), Err(Refusal::Unauthenticated));
+}
+
+// req: S-51, HS-9
+#[test]
+fn an_unknown_user_a_wrong_password_and_another_realm_give_the_same_bytes() {
+    let mut replies = Vec::new();
+    for wrong in 0..3 {
+        let mut server = server(Offer::Sha256OrMd5);
+        let mut parts = Parts::negotiated(&mut server);
+        match wrong {
+            0 => parts.user = Some("nobody"),
+            1 => parts.key = Key::short_term("guess"),
+            _ => parts.realm = Some("example.com"),
+        }
+        let refusal = parts.send(&mut server).expect_err("it is wrong");
+        assert_eq!(refusal, Refusal::Unauthenticated);
+        assert_eq!(server.stats().wrong_credentials, 1);
+        let (mut first, mut buffer) = ([0; 100], [0; 200]);
+        let request = request(&mut first, MessageWriter::unsigned);
+        let reply = server.refuse(NOW, from(), &request, refusal, &mut buffer);
+        replies.push(reply.expect("it fits").to_vec());
+    }
+    assert!(replies.iter().all(|reply| *reply == replies[0]));
+}
+
+// req: S-51, S-52, HS-8
+#[test]
+fn an_old_forged_or_stolen_nonce_is_stale_once_the_password_is_right() {
+    let mut server = server(Offer::Classic);
+    let good = Parts::classic(&mut server);
+    let old = Instant::from_millis(1_000_000 - 601_000);
+    let elsewhere = SocketAddr::from(([192, 0, 2, 10], 40001));
+    let nonces = [
+        server.nonces.issue(old, from()).as_str().to_string(),
+        server.nonces.issue(NOW, elsewhere).as_str().to_string(),
+        "0123456789abcdef".to_string(),
+    ];
+    for nonce in nonces {
+        let parts = Parts {
+            nonce: Some(nonce),
+            ..good.clone()
+        };
+        assert_eq!(parts.send(&mut server), Err(Refusal::StaleNonce));
+        let wrong = Parts {
+            key: Key::short_term("guess"),
+            ..parts
+        };
+        assert_eq!(wrong.send(&mut server), Err(Refusal::Unauthenticated));
+    }
+    assert_eq!(server.stats().stale_nonces, 3);
+}
+
+// req: A-2, HS-7
+#[test]
+fn challenges_are_at_most_three_times_the_shortest_allocate_request() {
+    for (offer, most) in [(Offer::Classic, 84), (Offer::Sha256OrMd5, 98)] {
+        let mut server =
+            LongTermServer::<RustCrypto>::new("twelve.bytes", [7; 32], offer).expect("short");
+        let (mut first, mut buffer) = ([0; 100], [0; 200]);
+        let request = request(&mut first, MessageWriter::unsigned);
+        assert_eq!(request.as_bytes().len(), 28);
+        for refusal in [
+            Refusal::Unauthenticated,
+            Refusal::StaleNonce,
+            Refusal::BadRequest,
+        ] {
+            let reply = server.refuse(NOW, from(), &request, refusal, &mut buffer);
+            assert!(
+                reply.expect("it fits").len() <= most,
+                "{offer:?} {refusal:?}"
+            );
+        }
+    }
+}
+
+// req: S-50, S-51, S-52, S-53, S-55, S-59
+#[test]
+fn client_and_server_agree_on_the_strongest_that_both_have() {
+    for (offer, expected) in [
+        (Offer::Classic, Integrity::Sha1),
+        (Offer::Sha256OrMd5, Integrity::Sha256),
+        (Offer::Sha256, Integrity::Sha256),
+    ] {
+        let mut server = server(offer);
+        let mut client: ClientAuth = ClientAuth::long_term("user", "secret").expect("short");
+        let mut attempts = Attempts::default();
+        let mut rounds = 0;
+        let integrity = loop {
+            let (mut asked, mut answered) = ([0; 548], [0; 548]);
+            let mut sent = None;
+            let request = request(&mut asked, |writer| {
+                let (writer, with) = client.apply(writer);
+                sent = Some(with);
+                writer
+            });
+            let sent = sent.expect("it was applied");
+            let reply = match server.check(NOW, from(), &request, known) {
+                Ok(accepted) => {
+                    let writer = MessageWriter::response(&mut answered, Class::Success, &request);
+                    accepted.sign(writer).finish()
+                }
+                Err(refusal) => server.refuse(NOW, from(), &request, refusal, &mut answered),
+            };
+            let reply = Message::parse(reply.expect("it fits")).expect("it is good");
+            rounds += 1;
+            match client.handle_response(&reply, &sent, &mut attempts) {
+                ResponseVerdict::Accept => break request.verify(server_key(offer)).ok(),
+                ResponseVerdict::Retry => assert!(rounds < 3),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((integrity, rounds), (Some(expected), 2));
+        assert_eq!(client.realm(), Some("example.org"));
+    }
+}
+
+fn server_key(offer: Offer) -> &'static Key {
+    let algorithm = match offer {
+        Offer::Classic => Algorithm::MD5,
+        _ => Algorithm::SHA256,
+    };
+    let keys = alloc::boxed::Box::leak(alloc::boxed::Box::new(keys()));
+    keys.key(algorithm).expect("it is there")
+}
+
+#[test]
+fn a_wrong_password_fails_after_one_retry() {
+    let mut server = server(Offer::Classic);
+    let mut client: ClientAuth = ClientAuth::long_term("user", "guess").expect("short");
+    let mut attempts = Attempts::default();
+    let mut verdicts = Vec::new();
+    for _ in 0..2 {
+        let (mut asked, mut answered) = ([0; 548], [0; 548]);
+        let mut sent = None;
+        let request = request(&mut asked, |writer| {
+            let (writer, with) = client.apply(writer);
+            sent = Some(with);
+            writer
+        });
+        let refusal = check(&mut server, &request).expect_err("it is wrong");
+        let reply = server.refuse(NOW, from(), &request, refusal, &mut answered);
+        let reply = Message::parse(reply.expect("it fits")).expect("it is good");
+        let sent = sent.expect("it was applied");
+        verdicts.push(client.handle_response(&reply, &sent, &mut attempts));
+    }
+    let failed = ResponseVerdict::Fail(AuthFailure::WrongCredentials);
+    assert_eq!(verdicts, [ResponseVerdict::Retry, failed]);
+}
