@@ -2,6 +2,7 @@
 //!
 //! Times are those of the thread's CPU clock, so that other programs disturb them less.
 
+use benches::coder::{CCoder, Coder, OurCoder, datagram};
 use benches::scenario::{Crowd, Pair, Stream};
 use benches::{CEnet, Delivery, End, Options, Ours, values};
 use core::cell::RefCell;
@@ -63,13 +64,22 @@ fn timed(mut run: impl FnMut(u64) -> u64) -> impl FnMut(u64) -> Measured {
     }
 }
 
-const DEEP_QUEUES: Options = Options {
+const USUAL: Options = Options {
     checksum: false,
-    deep_queues: true,
+    range_coder: false,
+    deep_queues: false,
 };
 const CHECKSUM: Options = Options {
     checksum: true,
-    deep_queues: false,
+    ..USUAL
+};
+const RANGE_CODER: Options = Options {
+    range_coder: true,
+    ..USUAL
+};
+const DEEP_QUEUES: Options = Options {
+    deep_queues: true,
+    ..USUAL
 };
 
 fn messages<E: End>(
@@ -79,8 +89,17 @@ fn messages<E: End>(
     options: Options,
 ) -> impl FnMut(u64) -> Measured {
     let mut pair = Pair::<E>::connected(1, options);
-    let payload = vec![7; size];
+    let payload = datagram(size, 1);
     timed(move |count| pair.send_batches(delivery, &payload, batch, count))
+}
+
+/// Both ends of the coder without a host around it.
+fn coder<C: Coder>(bytes: usize) -> impl FnMut(u64) -> Measured {
+    let mut coder = C::default();
+    timed(move |count| {
+        coder.round_trips(bytes, count);
+        count
+    })
 }
 
 fn stream<E: End>(
@@ -130,9 +149,12 @@ fn packets<E: End>(peers: usize) -> impl FnMut(u64) -> Measured {
 /// Both sides of one case.
 macro_rules! compare {
     ($criterion:ident, $lines:ident, $case:literal, $aim:expr, $scenario:ident($($argument:expr),*)) => {
+        compare!($criterion, $lines, $case, $aim, $scenario($($argument),*), Ours, CEnet);
+    };
+    ($criterion:ident, $lines:ident, $case:literal, $aim:expr, $scenario:ident($($argument:expr),*), $ours:ident, $c:ident) => {
         let mut group = $criterion.benchmark_group($case);
-        let ours = measure(&mut group, Ours::NAME, || $scenario::<Ours>($($argument),*));
-        let c = measure(&mut group, CEnet::NAME, || $scenario::<CEnet>($($argument),*));
+        let ours = measure(&mut group, $ours::NAME, || $scenario::<$ours>($($argument),*));
+        let c = measure(&mut group, $c::NAME, || $scenario::<$c>($($argument),*));
         group.finish();
         $lines.push(Line { case: $case, unit: "ns", ours, c: Some(c), aim: $aim });
     };
@@ -164,20 +186,19 @@ fn main() {
 /// Host against host; our limits are the defaults but where the case says otherwise.
 fn hosts(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     use Delivery::{Reliable, Unreliable};
-    let usual = Options::default();
     compare!(
         criterion,
         lines,
         "64 B reliable",
         Some(0.7),
-        messages(Reliable, 64, 16, usual)
+        messages(Reliable, 64, 16, USUAL)
     );
     compare!(
         criterion,
         lines,
         "64 B unreliable",
         Some(0.7),
-        messages(Unreliable, 64, 16, usual)
+        messages(Unreliable, 64, 16, USUAL)
     );
     compare!(
         criterion,
@@ -189,37 +210,62 @@ fn hosts(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     compare!(
         criterion,
         lines,
+        "64 B reliable, range coder",
+        Some(0.6),
+        messages(Reliable, 64, 16, RANGE_CODER)
+    );
+    compare!(
+        criterion,
+        lines,
+        "range coder alone, 64 B",
+        None,
+        coder(64),
+        OurCoder,
+        CCoder
+    );
+    compare!(
+        criterion,
+        lines,
+        "range coder alone, 1200 B",
+        None,
+        coder(1200),
+        OurCoder,
+        CCoder
+    );
+    compare!(
+        criterion,
+        lines,
         "1200 B reliable",
         None,
-        messages(Reliable, 1200, 16, usual)
+        messages(Reliable, 1200, 16, USUAL)
     );
     compare!(
         criterion,
         lines,
         "1 MiB reliable",
         None,
-        messages(Reliable, 1 << 20, 1, usual)
+        messages(Reliable, 1 << 20, 1, USUAL)
     );
     compare!(
         criterion,
         lines,
         "8 B reliable, 1000 in flight",
         None,
-        stream(1000, 0, usual)
+        stream(1000, 0, USUAL)
     );
     compare!(
         criterion,
         lines,
         "1000 in flight, 1 % loss",
         None,
-        stream(1000, 10, usual)
+        stream(1000, 10, USUAL)
     );
     compare!(
         criterion,
         lines,
         "1000 in flight, 5 % loss",
         Some(0.1),
-        stream(1000, 50, usual)
+        stream(1000, 50, USUAL)
     );
     compare!(
         criterion,

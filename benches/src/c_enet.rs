@@ -37,10 +37,11 @@ impl End for CEnet {
             checksum: options.checksum,
             ..Settings::default()
         };
-        Self {
-            host: Host::new(address, &settings).expect("the settings are legal"),
-            slots: peers,
+        let mut host = Host::new(address, &settings).expect("the settings are legal");
+        if options.range_coder {
+            assert!(host.compress_with_range_coder(), "no memory");
         }
+        Self { host, slots: peers }
     }
 
     fn peers(&self) -> Vec<Peer> {

@@ -30,7 +30,8 @@ pub trait Coder: Default {
 }
 
 /// Reliable commands with the state of moving things in them: node numbers, times, and positions as 32-bit floats.
-fn datagram(bytes: usize, number: u64) -> Vec<u8> {
+#[must_use]
+pub fn datagram(bytes: usize, number: u64) -> Vec<u8> {
     let mut datagram = Vec::with_capacity(bytes + 64);
     let mut sequence = number as u16;
     while datagram.len() < bytes {

@@ -43,6 +43,8 @@ pub struct Progress {
 pub struct Options {
     /// Whether datagrams carry a CRC-32.
     pub checksum: bool,
+    /// Whether datagrams are compressed with ENet's range coder.
+    pub range_coder: bool,
     /// Whether our limits on queues are raised above their defaults; C ENet has none.
     pub deep_queues: bool,
 }

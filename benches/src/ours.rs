@@ -5,6 +5,7 @@ use crate::{Datagram, Delivery, End, Options, Progress};
 use bytes::Bytes;
 use core::cell::RefCell;
 use core::net::{SocketAddr, SocketAddrV4};
+use enet_proto::compress::Compression;
 use enet_proto::{Config, DropReason, Event, Host, PacketFlags, PeerKey};
 use proto_core::{Handled, Instant};
 
@@ -70,6 +71,9 @@ impl End for Ours {
         config.max_peers = peers;
         config.channel_limit = channels;
         config.checksum = options.checksum;
+        if options.range_coder {
+            config.compression = Compression::RangeCoder;
+        }
         if options.deep_queues {
             config.limits.send_packets = 16_384;
             config.limits.acknowledgements = 16_384;
