@@ -33,6 +33,6 @@ mod seed;
 mod time;
 
 pub use bytes::{DecodeError, DecodeErrorKind, NoSpace, Reader, Writer};
-pub use datagram::{Handled, Transmit};
+pub use datagram::{Handled, Transmit, is_possible_source};
 pub use seed::SeedRng;
 pub use time::{Instant, TimerTable};

@@ -4,14 +4,6 @@ use crate::wire::ConnectId;
 use alloc::collections::BTreeMap;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// Whether `address` can be a remote at all.
-// req: HE-17
-pub(super) fn is_possible(address: SocketAddr) -> bool {
-    let ip = address.ip().to_canonical();
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-}
-
 /// What counts as one address: an IPv4 address, or the /64 of an IPv6 one; nothing for loopback, which is exempt.
 fn prefix(address: SocketAddr) -> Option<IpAddr> {
     match address.ip().to_canonical() {

@@ -1,7 +1,7 @@
 //! What the application asks a [`Host`] to do, and what it can look at.
 
+use super::Host;
 use super::replies::Reply;
-use super::{Host, addresses};
 use crate::config::Timeouts;
 use crate::peer::{Identity, Peer, State, micros};
 use crate::send::Control;
@@ -29,7 +29,7 @@ impl Host {
         data: u32,
     ) -> Result<PeerKey, ConnectError> {
         self.set_time(now);
-        if !addresses::is_possible(address) {
+        if !proto_core::is_possible_source(address) {
             return Err(ConnectError::BadAddress);
         }
         if !(1..=MAXIMUM_CHANNELS).contains(&channel_count) {

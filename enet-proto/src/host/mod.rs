@@ -217,7 +217,7 @@ impl Host {
     #[inline]
     fn identify(&self, from: SocketAddr, header: Header) -> Result<Sender, DropReason> {
         if header.peer_id == NO_PEER_ID {
-            return if addresses::is_possible(from) {
+            return if proto_core::is_possible_source(from) {
                 Ok(Sender::STRANGER)
             } else {
                 Err(DropReason::BadAddress)

@@ -42,9 +42,9 @@ use crate::message::{
     BuildError, Class, FingerprintCheck, Message, MessageWriter, Method, Open, ParseError,
     ParseOptions,
 };
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use limiter::Bucket;
-use proto_core::{Instant, SeedRng, Transmit};
+use proto_core::{Instant, SeedRng, Transmit, is_possible_source};
 
 pub use config::{DiscoveryAddresses, DiscoveryAddressesError, ServerConfig};
 pub use limiter::{Rate, SourceLimiter};
@@ -290,7 +290,7 @@ impl BindingServer {
         if request.method() != Method::BINDING {
             return Err(DropReason::UnknownMethod);
         }
-        if !is_possible(from) || from == local || self.is_own(from) {
+        if !is_possible_source(from) || from == local || self.is_own(from) {
             return Err(DropReason::ImpossibleSource);
         }
         if let Some(now) = now {
@@ -501,13 +501,6 @@ fn send(
         destination,
         bytes: 0..reply.len(),
     })
-}
-
-/// Whether somebody can be at `address`.
-fn is_possible(address: SocketAddr) -> bool {
-    let ip = address.ip().to_canonical();
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
 /// The comprehension-required attributes that this server understands, if only to ignore them.
