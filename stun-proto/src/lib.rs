@@ -86,6 +86,7 @@ mod framer;
 mod message;
 pub mod nat;
 pub mod server;
+mod sources;
 mod transaction;
 
 pub use attribute::UserHash;
