@@ -88,6 +88,7 @@ mod message;
 pub mod nat;
 mod scope;
 pub mod server;
+mod sources;
 mod transaction;
 
 pub use attribute::UserHash;
