@@ -60,7 +60,7 @@
 //!
 //! # The rest
 //!
-//! [`server::BindingServer`] answers Binding requests, [`nat::Discovery`] finds out what NATs on the way do, and
+//! [`client::StunClient`] asks for one's address and [`server::BindingServer`] answers, [`nat::Discovery`] finds out what NATs on the way do, and
 //! [`nat::predict`] what that means for two players.
 //!
 //! [`Transaction`] says when a request is sent again and [`RttEstimator`] how soon; [`Framer`] cuts streams into
@@ -80,11 +80,13 @@ extern crate alloc;
 
 pub mod attribute;
 pub mod auth;
+pub mod client;
 pub mod crypto;
 mod demux;
 mod framer;
 mod message;
 pub mod nat;
+mod scope;
 pub mod server;
 mod sources;
 mod transaction;
