@@ -30,6 +30,7 @@ pub const PATIENCE: Duration = Duration::from_secs(8);
 /// The address is not one where somebody can be: port 0, unspecified, multicast or broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody can be at that address")]
+#[non_exhaustive]
 pub struct BadAddress;
 
 /// Why a machine here dropped a datagram.
