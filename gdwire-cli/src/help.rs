@@ -67,6 +67,8 @@ With --project the nodes, scenes and synchronizers of a Godot project are known;
 hand: --main-scene and --instance for scenes that they bring in, --custom for spawn functions,
 --owner-from-name for set_multiplayer_authority(name.to_int()), --filtered for visibility filters.
 
+MODE of compress is what the host has (Godot: peer.host.compress): none, range-coder, fastlz or zlib.
+
 `gdwire help` lists the JSON fields.";
 
 /// Behind `gdwire host --help`.
@@ -79,6 +81,7 @@ Examples:
     --sync res://unit.tscn#Sync=position,hp@on_change
 
 The host part of the URL is the address to bind, * for all; port 0 takes any free one.
+MODE of compress is that of every client: none, range-coder, fastlz or zlib.
 `gdwire help` lists the JSON fields.";
 
 /// Behind `gdwire swarm --help`.

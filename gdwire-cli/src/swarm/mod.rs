@@ -24,7 +24,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = crate::help::SWARM)]
 pub(crate) struct SwarmOptions {
-    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1]
+    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE]
     pub(super) url: EnetUrl,
     /// How many clients; each has a UDP port of its own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
