@@ -24,6 +24,12 @@ pub(crate) struct SessionOptions {
     /// Prints a stats event each time this has passed
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) stats: Option<Duration>,
+    /// Prints a report event each time this has passed, and one at the end: all peers together, and the memory
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) report: Option<Duration>,
+    /// Answers each call with the same call, to its caller alone, and prints no rpc events
+    #[arg(long)]
+    pub(crate) echo: bool,
 }
 
 /// One `--rpc`.
