@@ -64,8 +64,9 @@
 //! [`nat::predict`] what that means for two players.
 //!
 //! [`Transaction`] says when a request is sent again and [`RttEstimator`] how soon; [`Framer`] cuts streams into
-//! messages; [`classify`] tells STUN from what else shares its socket. [`attribute`] has a type for each registered
-//! attribute of STUN, ICE and TURN, and shows how to add one. [`crypto::Provider`] is where other hashes are plugged in.
+//! messages; [`uri`] reads `stun:` and `turn:`; [`classify`] tells STUN from what else shares its socket. [`attribute`]
+//! has a type for each registered attribute of STUN, ICE and TURN, and shows how to add one. [`crypto::Provider`] is where
+//! other hashes are plugged in.
 //!
 //! # Stricter than the RFC
 //!
@@ -90,6 +91,7 @@ mod scope;
 pub mod server;
 mod sources;
 mod transaction;
+pub mod uri;
 
 pub use attribute::UserHash;
 pub use crypto::{Key, LongTermKeys, Password};

@@ -74,7 +74,14 @@ impl GuessLimiter {
         }
     }
 
-    /// Whether requests of `user` from `from` are to be dropped. `user` is the name, or the bytes of a USERHASH.
+    /// An empty limiter with the same secret and these limits.
+    #[must_use]
+    pub(super) fn with_limits(&self, limits: GuessLimits) -> Self {
+        Self::new(*self.secret, limits)
+    }
+
+    /// Whether requests of `user` from `from` are to be dropped. `user` is whatever names the user, always
+    /// the same; [`LongTermServer`](super::LongTermServer) takes the bytes of USERHASH.
     #[must_use]
     pub fn is_locked(&self, now: Instant, user: &[u8], from: SocketAddr) -> bool {
         let tags = [self.tag(user), NETWORK];

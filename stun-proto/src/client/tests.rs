@@ -1,8 +1,11 @@
 use super::*;
-use crate::attribute::{OtherAddress, RawAttribute, Realm, XorPeerAddress};
+use crate::attribute::{
+    AlternateDomain, AlternateServer, AttributeType, ErrorCode, ErrorNumber, MappedAddress,
+    OtherAddress, RawAttribute, Realm, UnknownAttributes, XorMappedAddress, XorPeerAddress,
+};
 use crate::auth::{AuthFailure, LongTermServer, Offer, User};
 use crate::crypto::{Key, LongTermKeys};
-use crate::message::{Integrity, MessageWriter, SignedSha256};
+use crate::message::{Class, Integrity, MessageWriter, SignedSha256};
 use alloc::string::ToString;
 use core::time::Duration;
 
@@ -341,7 +344,7 @@ impl Guarded {
             }
             Err(refusal) => {
                 let bytes = self.auth.refuse(now, from, &request, refusal, &mut buffer);
-                bytes.expect("it fits").to_vec()
+                bytes.expect("it fits").unwrap_or_default().to_vec()
             }
         }
     }
