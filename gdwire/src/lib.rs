@@ -61,6 +61,8 @@ extern crate alloc;
 
 #[cfg(feature = "_udp")]
 pub mod drive;
+#[cfg(feature = "dtls")]
+pub mod dtls;
 mod peers;
 #[cfg(feature = "project")]
 pub mod project;
