@@ -19,6 +19,9 @@ use proto_core::{DecodeError, DecodeErrorKind, Reader};
 /// CONNECT is the first command of a connection.
 const CONNECT_SEQUENCE: u16 = 1;
 
+/// Godot pads shorter input of FastLZ to this length.
+const PADDED_BYTES: usize = 16;
+
 /// What of the host a connection needs to handle a datagram.
 pub(crate) struct Surroundings<'a> {
     pub(crate) config: &'a Config,
@@ -100,6 +103,12 @@ impl Delivery<'_> {
     }
 }
 
+/// Zeros at the end, as many as a compressor makes of a short datagram (Godot: FastLZ): C ENet passes them over.
+#[cold]
+fn is_padding(rest: &[u8]) -> bool {
+    rest.len() < PADDED_BYTES && rest.iter().all(|&byte| byte == 0)
+}
+
 #[cold]
 const fn undecodable(error: &DecodeError) -> DropReason {
     match error.kind {
@@ -127,13 +136,15 @@ impl Peer {
         let mut received = Received::default();
         let mut acknowledged = false;
         while !reader.is_empty() {
-            let at = reader.at();
+            let (at, rest) = (reader.at(), reader.rest());
             let decoded = Head::decode(reader)
                 .and_then(|head| Ok((head, self.on_command(head, at, reader, around)?)));
             let (head, step) = match decoded {
                 Ok(done) => done,
                 Err(error) => {
-                    received.drop(undecodable(&error), around.stats);
+                    if !is_padding(rest) {
+                        received.drop(undecodable(&error), around.stats);
+                    }
                     break;
                 }
             };

@@ -96,6 +96,8 @@ impl Agent {
         pair.stats.responses_received += 1;
         pair.stats.last_heard = Some(now);
         if !mirrored {
+            pair.moved_at = Some(now);
+            pair.may_retry = false;
             self.fail_pair(key, "the answer came from elsewhere");
             return self.refuse(DropReason::WrongAddress);
         }
