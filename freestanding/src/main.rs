@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod enet;
 mod ice;
+mod relay;
 mod replication;
 mod runtime;
 mod stun;
@@ -34,6 +35,10 @@ extern "C" fn run() -> ! {
     scenario(
         "stun-proto: a request and its answer are authentic",
         stun::binding,
+    );
+    scenario(
+        "relay-proto: a way opens between two NAT boxes",
+        relay::punch,
     );
     exit(0)
 }

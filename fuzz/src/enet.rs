@@ -494,9 +494,10 @@ pub fn enet_script(data: &[u8]) {
         apply(&mut network, &mut model, step);
         model.observe(core::mem::take(&mut network.events));
     }
+    // Longer than the 30 s after which a connection to a host that forgot it counts as dead.
     for _ in 0..40 {
         network.settle();
-        network.pass(Duration::from_millis(500));
+        network.pass(Duration::from_secs(1));
         model.observe(core::mem::take(&mut network.events));
     }
     model.finish();

@@ -44,15 +44,15 @@
 //!
 //! # How far it is
 //!
-//! A first version. Tests cover host candidates, loss, role conflicts, consent, candidate lines, priorities and pacing. Lite
-//! agents, trickle, restart, peer-reflexive candidates, renomination and names of multicast DNS are written and not yet
-//! tested, and it has not been run against another implementation. Gathering, session descriptions and many agents on one
-//! socket are missing.
+//! A first version. Each rule of RFC 8445, trickle, restart, consent and lite agents that it follows has a test, named
+//! after it; agents connect through NAT boxes of every mapping and filter in a simulated internet, with and without a relay,
+//! exactly where there is a way. It has not been run against another implementation. Session descriptions and many agents on
+//! one socket are missing.
 //!
 //! # A driver
 //!
-//! It binds a socket per local address and adds each as [`LocalCandidate::host`]. In its loop it hands each datagram to
-//! [`Agent::handle_datagram`] with the address it came in on; what comes back as
+//! It binds a socket per local address and lets a [`Gatherer`] find the candidates of these, or adds each by hand as
+//! [`LocalCandidate::host`]. In its loop it hands each datagram to the gatherer and then to [`Agent::handle_datagram`] with the address it came in on; what comes back as
 //! [`Handled::Inner`](proto_core::Handled::Inner) is the application's. It sends what [`Agent::poll_transmit`] writes from
 //! the socket that [`Transmit::source`](proto_core::Transmit::source) names. A relay needs nothing else: its address is a
 //! local candidate, the driver wraps what leaves from there and unwraps what arrives there.
@@ -77,6 +77,7 @@ mod consent;
 mod credentials;
 mod description;
 mod event;
+mod gather;
 mod pacer;
 mod pair;
 mod stats;
@@ -97,6 +98,9 @@ pub use config::{
 pub use credentials::{Credentials, CredentialsError};
 pub use description::{Description, Options};
 pub use event::{Event, Path, RestartReason, State};
+pub use gather::{
+    GatherConfig, GatherDrop, GatherEvent, GatherFailure, Gatherer, HostAddresses, SourceId,
+};
 pub use pacer::Pacer;
 pub use stats::{DropReason, PairKey, PairState, PairStats, PairView, Stats};
 pub use timeline::{Entry, Timeline};

@@ -1,7 +1,7 @@
 //! Rates: [`Pacer`] between new checks, [`Bucket`] for what may be sent and answered.
 
 use core::time::Duration;
-use proto_core::Instant;
+use proto_core::{Instant, Rate, TokenBucket};
 
 /// Spaces new transactions by Ta (RFC 8445 section 14.2).
 ///
@@ -54,47 +54,37 @@ impl Pacer {
     }
 }
 
-/// A token bucket that holds one second's worth.
+/// A rate of whole tokens a second, of which one second's worth is held.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    rate: u32,
-    /// Millionths of a token.
-    filled: u64,
+    rate: Rate,
+    tokens: TokenBucket,
     at: Instant,
 }
 
 impl Bucket {
-    pub(crate) const fn new(rate: u32) -> Self {
+    pub(crate) const fn new(per_second: u32) -> Self {
+        let rate = Rate::new(per_second as u64, per_second as u64);
         Self {
             rate,
-            filled: rate as u64 * 1_000_000,
+            tokens: TokenBucket::full(rate),
             at: Instant::ZERO,
         }
     }
 
-    fn refill(&mut self, now: Instant) {
-        let passed = now.saturating_since(self.at).as_micros().min(1_000_000) as u64;
-        self.at = self.at.max(now);
-        let most = u64::from(self.rate) * 1_000_000;
-        self.filled = (self.filled + passed * u64::from(self.rate)).min(most);
-    }
-
     /// Takes `count` tokens if they are there.
     pub(crate) fn take(&mut self, now: Instant, count: u32) -> bool {
-        self.refill(now);
-        let needed = u64::from(count) * 1_000_000;
-        if self.filled < needed {
-            return false;
-        }
-        self.filled -= needed;
-        true
+        self.at = self.at.max(now);
+        self.tokens.take(now, self.rate, u64::from(count))
     }
 
-    /// When `count` tokens will be there.
+    /// When `count` tokens, or as many as can be, will be there.
     pub(crate) fn ready_at(&self, count: u32) -> Instant {
-        let needed = u64::from(count.min(self.rate)) * 1_000_000;
-        let missing = needed.saturating_sub(self.filled);
-        self.at + Duration::from_micros(missing.div_ceil(u64::from(self.rate.max(1))))
+        let count = u64::from(count).min(self.rate.burst);
+        let mut tokens = self.tokens;
+        tokens
+            .ready_at(self.at, self.rate, count)
+            .unwrap_or(Instant::MAX)
     }
 }
 

@@ -104,6 +104,8 @@ pub(crate) struct Pair {
     pub(crate) nominated: Option<Nominated>,
     /// Failed by silence, and may be tried once more.
     pub(crate) may_retry: bool,
+    /// When an answer to its check came from elsewhere last.
+    pub(crate) moved_at: Option<Instant>,
     pub(crate) consent: Option<Consent>,
     pub(crate) last_heard: Instant,
     pub(crate) last_sent: Instant,

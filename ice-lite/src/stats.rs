@@ -141,6 +141,9 @@ reasons! {
     RateLimited,
     /// Data from an address that no check has proven.
     UnvalidatedSource,
+    /// One more new address of a peer whose NAT, like ours, gives each destination another port: it was answered, and not
+    /// followed.
+    MovingAddress,
     /// A table is full and nothing in it may go.
     TableFull,
     /// The agent is closed.

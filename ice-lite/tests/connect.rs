@@ -1,5 +1,7 @@
 //! Two agents find each other.
 
+extern crate alloc;
+
 mod common;
 
 use common::{Two, config};

@@ -1,4 +1,4 @@
-//! The words that all gdwire protocol crates share: time, bytes, datagrams, randomness.
+//! The words that all gdwire protocol crates share: time, bytes, datagrams, randomness, rates.
 //!
 //! This crate knows no protocol and does nothing by itself. A protocol machine takes an [`Instant`], addresses and
 //! slices, and gives back [`Transmit`]s and deadlines; this crate says what those are.
@@ -29,10 +29,12 @@ extern crate alloc;
 
 mod bytes;
 mod datagram;
+mod rate;
 mod seed;
 mod time;
 
 pub use bytes::{DecodeError, DecodeErrorKind, NoSpace, Reader, Writer};
 pub use datagram::{Handled, Transmit, is_possible_source};
+pub use rate::{Rate, TokenBucket};
 pub use seed::SeedRng;
 pub use time::{Instant, TimerTable};

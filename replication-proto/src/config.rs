@@ -2,10 +2,10 @@
 
 use crate::packet::{Command, ConfirmFormat};
 use crate::peer::PeerId;
-use crate::rate::Rate;
 use crate::replication::Budget;
 use crate::variant;
 use core::time::Duration;
+use proto_core::Rate;
 
 /// The engine's least `max_sync_packet_size`.
 const MIN_SYNC_PACKET: usize = 128;

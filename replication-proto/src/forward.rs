@@ -9,12 +9,11 @@ use crate::error::{Refusal, drop, reject};
 use crate::event::DisconnectReason;
 use crate::packet::Command;
 use crate::peer::{PeerId, Slot, Target, TransferMode};
-use crate::rate::Bucket;
 use crate::session::{Arrival, Session};
 use crate::stats::DropReason;
 use alloc::collections::VecDeque;
 use bytes::{Buf as _, Bytes, BytesMut};
-use proto_core::Instant;
+use proto_core::{Instant, TokenBucket};
 
 /// Bytes in front of the inner packet.
 const HEADER: usize = 6;
@@ -26,7 +25,7 @@ const RECEIVER_COST: usize = 16;
 /// What one client has passed on and still wants to.
 #[derive(Debug)]
 pub(crate) struct Forwarding {
-    bucket: Bucket,
+    bucket: TokenBucket,
     waiting: VecDeque<Waiting>,
     waiting_cost: usize,
     deadline: Option<Instant>,
@@ -45,7 +44,7 @@ struct Waiting {
 impl Forwarding {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            bucket: Bucket::full(limits.relay_rate),
+            bucket: TokenBucket::full(limits.relay_rate),
             waiting: VecDeque::new(),
             waiting_cost: 0,
             deadline: None,

@@ -102,7 +102,6 @@ mod node;
 pub mod packet;
 mod path_cache;
 mod peer;
-mod rate;
 mod replication;
 mod rpc;
 mod rpc_table;
@@ -121,7 +120,7 @@ pub use event::{
 pub use mismatch::{MethodMismatch, MismatchReport, MismatchSource};
 pub use node::{NodeError, NodeKey};
 pub use peer::{PeerId, Target, TransferMode};
-pub use rate::Rate;
+pub use proto_core::Rate;
 pub use replication::{
     Budget, CallProfile, NodeProfile, PropertyError, PropertyKey, SpawnConfig, SpawnError,
     SpawnRequest, Traffic, Visibility, VisibilityError,

@@ -6,7 +6,6 @@ use crate::event::{Event, RpcCall};
 use crate::node::{NodeKey, Nodes, OfferState};
 use crate::packet::{ArgumentBytes, IdWidth, NodeReference, RemoteCall};
 use crate::peer::{PeerId, Slot, Target, TransferMode};
-use crate::rate::{Bucket, Rate};
 use crate::rpc_table::{MethodId, RpcConfig, RpcMode};
 use crate::session::{Arrival, Session};
 use crate::stats::DropReason;
@@ -15,7 +14,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use proto_core::Instant;
+use proto_core::{Instant, Rate, TokenBucket};
 
 impl Session {
     pub(crate) fn on_remote_call(&mut self, arrival: &Arrival) -> Result<(), Refusal> {
@@ -322,16 +321,16 @@ const CALLS_BEFORE_SWEEP: usize = 64;
 /// How much one peer may call.
 #[derive(Debug)]
 pub(crate) struct Calls {
-    all: Bucket,
+    all: TokenBucket,
     /// For methods with a rate of their own, which only this end's nodes have.
-    by_method: BTreeMap<(NodeKey, u16), Bucket>,
+    by_method: BTreeMap<(NodeKey, u16), TokenBucket>,
     sweep_at: usize,
 }
 
 impl Calls {
     pub(crate) const fn new(rate: Rate) -> Self {
         Self {
-            all: Bucket::full(rate),
+            all: TokenBucket::full(rate),
             by_method: BTreeMap::new(),
             sweep_at: CALLS_BEFORE_SWEEP,
         }
@@ -346,7 +345,7 @@ impl Calls {
         }
         let bucket = self.by_method.entry(method);
         bucket
-            .or_insert_with(|| Bucket::full(rate))
+            .or_insert_with(|| TokenBucket::full(rate))
             .take(now, rate, 1)
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::packet::Checksum;
 use crate::peer::TransferMode;
-use crate::rate::Rate;
 use crate::variant::{Value, ValueType};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
+use proto_core::Rate;
 
 /// Bit 15 of a method id: the method is in the node's own table.
 const NODE_TABLE: u16 = 0x8000;

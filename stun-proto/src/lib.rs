@@ -60,12 +60,13 @@
 //!
 //! # The rest
 //!
-//! [`server::BindingServer`] answers Binding requests, [`nat::Discovery`] finds out what NATs on the way do, and
+//! [`client::StunClient`] asks for one's address and [`server::BindingServer`] answers, [`nat::Discovery`] finds out what NATs on the way do, and
 //! [`nat::predict`] what that means for two players.
 //!
 //! [`Transaction`] says when a request is sent again and [`RttEstimator`] how soon; [`Framer`] cuts streams into
-//! messages; [`classify`] tells STUN from what else shares its socket. [`attribute`] has a type for each registered
-//! attribute of STUN, ICE and TURN, and shows how to add one. [`crypto::Provider`] is where other hashes are plugged in.
+//! messages; [`uri`] reads `stun:` and `turn:`; [`classify`] tells STUN from what else shares its socket. [`attribute`]
+//! has a type for each registered attribute of STUN, ICE and TURN, and shows how to add one. [`crypto::Provider`] is where
+//! other hashes are plugged in.
 //!
 //! # Stricter than the RFC
 //!
@@ -80,13 +81,17 @@ extern crate alloc;
 
 pub mod attribute;
 pub mod auth;
+pub mod client;
 pub mod crypto;
 mod demux;
 mod framer;
 mod message;
 pub mod nat;
+mod scope;
 pub mod server;
+mod sources;
 mod transaction;
+pub mod uri;
 
 pub use attribute::UserHash;
 pub use crypto::{Key, LongTermKeys, Password};

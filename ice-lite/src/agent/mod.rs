@@ -1,9 +1,11 @@
 //! The agent: [`Agent`].
 
-mod candidates;
 mod conclude;
 mod consent;
+mod local;
+mod local_candidate;
 mod pairs;
+mod remote;
 mod report;
 mod requests;
 mod responses;
@@ -32,7 +34,8 @@ use proto_core::{Handled, Instant, SeedRng};
 use stun_proto::attribute::{ErrorNumber, UnknownAttributes};
 use stun_proto::{Class, Integrity, Key, Method, ParseError};
 
-pub use candidates::{AddError, LocalCandidate};
+pub use local::AddError;
+pub use local_candidate::LocalCandidate;
 pub use restart::{RemoteChange, RestartError, SetRemoteError};
 pub use send::SendError;
 
@@ -56,7 +59,7 @@ pub struct Agent {
     /// Remote candidates of a generation that is not known yet.
     held: Vec<Candidate>,
     names: Vec<Name>,
-    foundations: Vec<candidates::FoundationKey>,
+    foundations: Vec<local::FoundationKey>,
     replies: VecDeque<Reply>,
     selected: Option<PairKey>,
     selected_at: Instant,
@@ -69,6 +72,7 @@ pub struct Agent {
     first_valid: Option<Instant>,
     last_candidate: Instant,
     told_still_trying: bool,
+    learned_at: Instant,
     local_ended: bool,
     remote_ended: bool,
     last_restart: Option<Instant>,
@@ -227,6 +231,7 @@ impl Agent {
             first_valid: None,
             last_candidate: Instant::ZERO,
             told_still_trying: false,
+            learned_at: Instant::ZERO,
             local_ended: false,
             remote_ended: false,
             last_restart: None,

@@ -157,6 +157,7 @@ impl Agent {
                 nominate_next: false,
                 nominated: None,
                 may_retry: true,
+                moved_at: None,
                 consent: None,
                 last_heard: now,
                 last_sent: now,

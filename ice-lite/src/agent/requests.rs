@@ -4,13 +4,21 @@ use super::{Agent, Early, Reply, ReplyKind};
 use crate::candidate::plain;
 use crate::check::{self, Claim, TransactionId};
 use crate::config::RoleAttribute;
-use crate::pair::{Nominated, Valid};
+use crate::pair::{Nominated, Pair, Valid};
 use crate::timeline::Entry;
 use crate::{DropReason, Event, PairKey, PairState, Role, State};
 use core::net::SocketAddr;
+use core::time::Duration;
 use proto_core::Handled;
 use stun_proto::attribute::{ErrorNumber, Priority, UnknownAttributes, UseCandidate, Username};
 use stun_proto::{Integrity, Message};
+
+/// Between two NATs that both give every destination its own port each check comes from a new address, and each answer from
+/// another one, without end. Once so many pairs have ended so, new addresses are followed only every now and then: other
+/// pairs get their turn, and the search can end.
+const MOST_MOVES: usize = 4;
+/// How often they are followed then.
+const MOVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A request whose sender is proven to be the peer.
 struct Request {
@@ -278,6 +286,9 @@ impl Agent {
         priority: u32,
         nominated: Option<(TransactionId, u32)>,
     ) -> Handled<DropReason> {
+        if self.is_running_away(base, from) {
+            return self.refuse(DropReason::MovingAddress);
+        }
         let mut locals = self.locals.iter();
         let local = locals
             .position(|local| !local.gone && local.address == base)
@@ -314,6 +325,25 @@ impl Agent {
         Handled::Consumed
     }
 
+    /// Whether it is one more new address of a peer that has a new one for each check, as has this side.
+    fn is_running_away(&self, base: SocketAddr, from: SocketAddr) -> bool {
+        let from = plain(from);
+        let like = |pair: &&Pair| plain(pair.base) == base && pair.to.ip() == from.ip();
+        let moved = self
+            .pairs
+            .iter()
+            .filter(like)
+            .filter(|pair| pair.moved_at.is_some());
+        self.now < self.learned_at + MOVE_INTERVAL
+            && moved.count() >= MOST_MOVES
+            && !self
+                .pairs
+                .iter()
+                .filter(like)
+                .any(|pair| pair.valid.is_some())
+            && !self.remotes.iter().any(|remote| remote.address == from)
+    }
+
     /// A packet of the peer came from there: checks to that IP address are not lost on a stranger.
     pub(super) fn on_proof_of(&mut self, from: SocketAddr) {
         for remote in &mut self.remotes {
@@ -343,11 +373,16 @@ impl Agent {
 
     /// Checks the pair because the peer did (RFC 8445 section 7.3.1.4).
     fn trigger(&mut self, key: PairKey) {
+        let now = self.now;
         let Some(pair) = self.pair_mut(key) else {
             return;
         };
         // A pair that works may be checked again to nominate it, which must not be disturbed.
         if pair.valid.is_some() {
+            return;
+        }
+        let moved = pair.moved_at.map(|at| at + MOVE_INTERVAL);
+        if pair.state == PairState::Failed && moved.is_some_and(|until| now < until) {
             return;
         }
         match pair.state {

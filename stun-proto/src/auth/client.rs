@@ -58,6 +58,14 @@ pub struct Sent<P: Provider = RustCrypto> {
     signature: Option<(Signature, Arc<Key<P>>)>,
 }
 
+impl<P: Provider> Sent<P> {
+    /// Whether the request was signed, so that its response had to be.
+    #[must_use]
+    pub const fn is_signed(&self) -> bool {
+        self.signature.is_some()
+    }
+}
+
 impl<P: Provider> Default for Sent<P> {
     fn default() -> Self {
         Self { signature: None }

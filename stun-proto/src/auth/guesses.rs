@@ -1,12 +1,11 @@
 //! Guessing of passwords is slow: [`GuessLimiter`].
 
 use crate::crypto::{Provider, RustCrypto};
-use alloc::boxed::Box;
-use alloc::vec;
+use crate::sources::PrefixTable;
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
-use proto_core::Instant;
+use proto_core::{Instant, SeedRng};
 use zeroize::Zeroizing;
 
 /// When a [`GuessLimiter`] locks, and for how long.
@@ -48,9 +47,12 @@ impl Default for GuessLimits {
 pub struct GuessLimiter {
     limits: GuessLimits,
     secret: Zeroizing<[u8; 32]>,
-    table: Box<[Entry]>,
+    table: PrefixTable<Entry>,
     locks: u64,
 }
+
+/// What stands for all users of a network in the table.
+const NETWORK: u64 = 0;
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
@@ -66,30 +68,36 @@ impl GuessLimiter {
     pub fn new(secret: [u8; 32], limits: GuessLimits) -> Self {
         Self {
             limits,
+            table: PrefixTable::new(Entry::default(), limits.entries, &mut SeedRng::new(secret)),
             secret: Zeroizing::new(secret),
-            table: vec![Entry::default(); limits.entries.max(1)].into_boxed_slice(),
             locks: 0,
         }
     }
 
-    /// Whether requests of `user` from `from` are to be dropped. `user` is the name, or the bytes of a USERHASH.
+    /// An empty limiter with the same secret and these limits.
+    #[must_use]
+    pub(super) fn with_limits(&self, limits: GuessLimits) -> Self {
+        Self::new(*self.secret, limits)
+    }
+
+    /// Whether requests of `user` from `from` are to be dropped. `user` is whatever names the user, always
+    /// the same; [`LongTermServer`](super::LongTermServer) takes the bytes of USERHASH.
     #[must_use]
     pub fn is_locked(&self, now: Instant, user: &[u8], from: SocketAddr) -> bool {
-        let places = [self.place(Some(user), from), self.place(None, from)];
-        places
-            .iter()
-            .filter_map(|&place| self.table.get(place))
+        let tags = [self.tag(user), NETWORK];
+        tags.iter()
+            .filter_map(|&tag| self.table.get(from.ip(), tag))
             .any(|entry| now < entry.until)
     }
 
     /// A wrong password, or an unknown user.
     pub fn failed(&mut self, now: Instant, user: &[u8], from: SocketAddr) {
         let limits = self.limits;
-        for (place, limit) in [
-            (self.place(Some(user), from), limits.failures_per_user),
-            (self.place(None, from), limits.failures_per_network),
+        for (tag, limit) in [
+            (self.tag(user), limits.failures_per_user),
+            (NETWORK, limits.failures_per_network),
         ] {
-            if let Some(entry) = self.table.get_mut(place)
+            if let Some(entry) = self.table.get_mut(from.ip(), tag)
                 && entry.fail(now, limit, &limits)
             {
                 self.locks = self.locks.saturating_add(1);
@@ -99,8 +107,8 @@ impl GuessLimiter {
 
     /// The right password: the failures of this user from there are forgotten.
     pub fn succeeded(&mut self, user: &[u8], from: SocketAddr) {
-        let place = self.place(Some(user), from);
-        if let Some(entry) = self.table.get_mut(place) {
+        let tag = self.tag(user);
+        if let Some(entry) = self.table.get_mut(from.ip(), tag) {
             *entry = Entry::default();
         }
     }
@@ -111,19 +119,10 @@ impl GuessLimiter {
         self.locks
     }
 
-    fn place(&self, user: Option<&[u8]>, from: SocketAddr) -> usize {
-        let mut network = [0; 8];
-        match from.ip().to_canonical() {
-            IpAddr::V4(v4) => network[..3].copy_from_slice(&v4.octets()[..3]),
-            IpAddr::V6(v6) => {
-                network[..7].copy_from_slice(&v6.octets()[..7]);
-                network[7] = 1;
-            }
-        }
-        let kind = [u8::from(user.is_some())];
-        let parts = [&self.secret[..], &kind, &network, user.unwrap_or_default()];
-        let [a, b, c, d, ..] = RustCrypto::sha256(&parts);
-        u32::from_be_bytes([a, b, c, d]) as usize % self.table.len()
+    /// What stands for a user in the table; never [`NETWORK`].
+    fn tag(&self, user: &[u8]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = RustCrypto::sha256(&[&self.secret[..], user]);
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1
     }
 }
 

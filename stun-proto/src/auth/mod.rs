@@ -2,7 +2,7 @@
 //!
 //! A server with accounts holds one [`LongTermServer`], which keeps nothing about strangers; an ICE agent calls
 //! [`check_short_term`]; a client holds a [`ClientAuth`] for each server. [`RestSecret`] makes and checks the passwords of
-//! limited validity that TURN services hand out, and a [`GuessLimiter`] makes guessing slow.
+//! limited validity that TURN services hand out. The server's [`GuessLimiter`] makes guessing slow.
 //!
 //! Names, realms and passwords must have gone through OpaqueString (RFC 8265) before they come here; text of letters,
 //! digits and ASCII marks is its own result.
@@ -34,16 +34,19 @@ pub enum Refusal {
     Unauthenticated,
     /// 438: the nonce is too old, or was not issued to this sender. A long-term server adds a new one.
     StaleNonce,
+    /// Silence: there were too many wrong passwords for this user from this network. Long-term servers only.
+    Locked,
 }
 
 impl Refusal {
-    /// The number to answer with.
+    /// The number to answer with; `None` if there is to be no answer.
     #[must_use]
-    pub const fn number(self) -> ErrorNumber {
+    pub const fn number(self) -> Option<ErrorNumber> {
         match self {
-            Self::BadRequest => ErrorNumber::BAD_REQUEST,
-            Self::Unauthenticated => ErrorNumber::UNAUTHENTICATED,
-            Self::StaleNonce => ErrorNumber::STALE_NONCE,
+            Self::BadRequest => Some(ErrorNumber::BAD_REQUEST),
+            Self::Unauthenticated => Some(ErrorNumber::UNAUTHENTICATED),
+            Self::StaleNonce => Some(ErrorNumber::STALE_NONCE),
+            Self::Locked => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Long-term credentials at a server: [`LongTermServer`] (RFC 8489 section 9.2.4).
 
 use super::Refusal;
+use super::guesses::{GuessLimiter, GuessLimits};
 use super::nonce::{NonceFeatures, NonceIssuer, NonceState};
 use crate::attribute::{
     Algorithm, ErrorCode, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, TooLong, UserHash,
@@ -51,6 +52,16 @@ pub enum User<'a> {
     Name(&'a str),
     /// By [`UserHash`], which a server looks up in an index of its users.
     Hash(UserHash),
+}
+
+impl User<'_> {
+    /// The same name for both ways to say it, so that guesses in both count as one.
+    fn hash<P: Provider>(self, realm: &str) -> UserHash {
+        match self {
+            Self::Name(name) => UserHash::of_with::<P>(name, realm),
+            Self::Hash(hash) => hash,
+        }
+    }
 }
 
 /// A request whose long-term credential is right.
@@ -106,11 +117,18 @@ pub struct AuthStats {
     pub bad_requests: u64,
     /// Unknown users and wrong passwords: what guessing looks like.
     pub wrong_credentials: u64,
-    /// Right credentials with a nonce that is too old or somebody else's.
+    /// Right credentials with a nonce that is too old, and any with a nonce that was not issued to who sent it.
     pub stale_nonces: u64,
+    /// Requests that were dropped unread, because of too many wrong passwords before.
+    pub locked: u64,
 }
 
-/// Checks long-term credentials, without keeping anything about who asks.
+/// Checks long-term credentials, without keeping anything about who asks but for a table of wrong passwords of fixed
+/// size (128 KiB by default, see [`GuessLimits`]).
+///
+/// Guessing is slow: after ten wrong passwords in a minute requests of that user from that network are dropped for a
+/// minute, and longer each time. Only who holds a nonce that was issued to him is counted, so nobody can lock others
+/// out with forged sources; and who holds none learns nothing about a password, because he gets 438 whatever he sends.
 ///
 /// ```
 /// use core::time::Duration;
@@ -131,7 +149,7 @@ pub struct AuthStats {
 /// let Err(refusal) = checked else { panic!("there are no credentials in it") };
 /// assert_eq!(refusal, Refusal::Unauthenticated);
 /// let mut buffer = [0; 200];
-/// let reply = server.refuse(now, from, &request, refusal, &mut buffer)?;
+/// let Some(reply) = server.refuse(now, from, &request, refusal, &mut buffer)? else { panic!("no silence yet") };
 /// assert!(Message::parse(reply)?.has::<stun_proto::attribute::Nonce>());
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
@@ -141,6 +159,7 @@ pub struct LongTermServer<P: Provider = RustCrypto> {
     nonces: NonceIssuer<P>,
     /// Keys of nobody, so that an unknown user costs as much as a wrong password.
     nobody: LongTermKeys<P>,
+    guesses: GuessLimiter,
     stats: AuthStats,
 }
 
@@ -178,8 +197,16 @@ impl<P: Provider> LongTermServer<P> {
             offer,
             nonces: NonceIssuer::new(secret, lifetime, features),
             nobody: LongTermKeys::derive("", realm, ""),
+            guesses: GuessLimiter::new(P::sha256(&[&secret, b"guesses"]), GuessLimits::default()),
             stats: AuthStats::default(),
         })
+    }
+
+    /// Other limits of wrong passwords than the defaults.
+    #[must_use]
+    pub fn with_guess_limits(mut self, limits: GuessLimits) -> Self {
+        self.guesses = self.guesses.with_limits(limits);
+        self
     }
 
     /// Its realm.
@@ -194,13 +221,20 @@ impl<P: Provider> LongTermServer<P> {
         &self.stats
     }
 
+    /// What it holds against guessing of passwords, and how often that locked somebody out.
+    #[must_use]
+    pub const fn guesses(&self) -> &GuessLimiter {
+        &self.guesses
+    }
+
     /// Checks a request from `from`. `keys_of` gives the keys of a user in this realm, or `None` for an unknown one.
     ///
     /// The order is that of the RFC: nothing about a user shows before the credentials are complete, an unknown user
-    /// looks like a wrong password in bytes and time, and an old nonce counts only if the password was right.
+    /// looks like a wrong password in bytes and time, and an old nonce counts only if the password was right. But a nonce
+    /// that was not issued to this sender ends it before the password is looked at.
     ///
     /// # Errors
-    /// [`Refusal`]: answer with [`LongTermServer::refuse`].
+    /// [`Refusal`]: answer with what [`LongTermServer::refuse`] gives, if anything.
     pub fn check<'a, K: Borrow<LongTermKeys<P>>>(
         &mut self,
         now: Instant,
@@ -218,6 +252,7 @@ impl<P: Provider> LongTermServer<P> {
             Err(Refusal::BadRequest) => &mut self.stats.bad_requests,
             Err(Refusal::Unauthenticated) => &mut self.stats.wrong_credentials,
             Err(Refusal::StaleNonce) => &mut self.stats.stale_nonces,
+            Err(Refusal::Locked) => &mut self.stats.locked,
         };
         *count = count.saturating_add(1);
         checked
@@ -232,6 +267,14 @@ impl<P: Provider> LongTermServer<P> {
     ) -> Result<Accepted<'a, K>, Refusal> {
         let claim = Claim::read(request).ok_or(Refusal::BadRequest)?;
         let algorithm = self.negotiated(&claim)?;
+        let nonce = self.nonces.check(now, from, claim.nonce);
+        if nonce == NonceState::Foreign {
+            return Err(Refusal::StaleNonce);
+        }
+        let UserHash(user) = claim.user.hash::<P>(&self.realm);
+        if self.guesses.is_locked(now, &user, from) {
+            return Err(Refusal::Locked);
+        }
         let keys = keys_of(claim.user).filter(|_| claim.realm == self.realm);
         let key = keys.as_ref().and_then(|keys| keys.borrow().key(algorithm));
         let verified = match key {
@@ -243,8 +286,12 @@ impl<P: Provider> LongTermServer<P> {
                 Err(Refusal::Unauthenticated)
             }
         };
+        if verified == Err(Refusal::Unauthenticated) {
+            self.guesses.failed(now, &user, from);
+        }
         let integrity = verified?;
-        if self.nonces.check(now, from, claim.nonce) != NonceState::Valid {
+        self.guesses.succeeded(&user, from);
+        if nonce == NonceState::Expired {
             return Err(Refusal::StaleNonce);
         }
         let keys = keys.ok_or(Refusal::Unauthenticated)?;
@@ -277,7 +324,8 @@ impl<P: Provider> LongTermServer<P> {
         }
     }
 
-    /// Writes the answer to a refused request: the number, and for 401 and 438 the challenge.
+    /// Writes the answer to a refused request: the number, and for 401 and 438 the challenge. `None` if it is to be met
+    /// with silence.
     ///
     /// It carries no reason and no SOFTWARE, so that it is as short as it can be; FINGERPRINT if the request had it.
     ///
@@ -290,8 +338,11 @@ impl<P: Provider> LongTermServer<P> {
         request: &Message<'_>,
         refusal: Refusal,
         buffer: &'b mut [u8],
-    ) -> Result<&'b [u8], BuildError> {
-        let error = ErrorCode::new(refusal.number());
+    ) -> Result<Option<&'b [u8]>, BuildError> {
+        let Some(number) = refusal.number() else {
+            return Ok(None);
+        };
+        let error = ErrorCode::new(number);
         let mut writer = MessageWriter::response(buffer, Class::Error, request).attribute(&error);
         if refusal != Refusal::BadRequest {
             let nonce = self.nonces.issue(now, from);
@@ -302,9 +353,9 @@ impl<P: Provider> LongTermServer<P> {
                 .attribute_if(self.offer.algorithms().as_ref());
         }
         if request.has_fingerprint() {
-            writer.fingerprint().finish()
+            writer.fingerprint().finish().map(Some)
         } else {
-            writer.finish()
+            writer.finish().map(Some)
         }
     }
 }

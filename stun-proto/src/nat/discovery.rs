@@ -6,6 +6,7 @@ use super::probe::{Probe, Purpose, State};
 use super::report::{Dependence, Fragments, Hairpin, MappingLifetime, NatReport, Oddity};
 use crate::attribute::{ChangeRequest, MappedAddress, OtherAddress, XorMappedAddress};
 use crate::message::{Class, Message, Method, ParseError};
+use crate::scope::same;
 use crate::transaction::Schedule;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -651,11 +652,6 @@ fn origin(probe: &Probe, other: Option<SocketAddr>) -> SocketAddr {
         }
     }
     origin
-}
-
-/// Whether two addresses are one, an IPv4 address mapped into IPv6 or not.
-fn same(a: SocketAddr, b: SocketAddr) -> bool {
-    a.ip().to_canonical() == b.ip().to_canonical() && a.port() == b.port()
 }
 
 /// The mapped address in a success response.

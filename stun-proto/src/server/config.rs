@@ -1,7 +1,7 @@
 //! What a server answers, and how often: [`ServerConfig`], [`DiscoveryAddresses`].
 
-use super::limiter::Rate;
 use core::net::{IpAddr, SocketAddr};
+use proto_core::Rate;
 
 /// What a [`BindingServer`](super::BindingServer) does.
 #[derive(Clone, Debug)]

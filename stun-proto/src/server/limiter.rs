@@ -1,64 +1,9 @@
 //! How many answers strangers get: [`SourceLimiter`].
 
-use alloc::boxed::Box;
-use alloc::vec;
-use core::net::{IpAddr, SocketAddr};
-use proto_core::{Instant, SeedRng};
-
-/// A token bucket: so many answers a second for long, and so many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a rate and a burst, no more")]
-pub struct Rate {
-    /// Answers per second; 0 allows none.
-    pub per_second: u32,
-    /// Answers at once after silence.
-    pub burst: u32,
-}
-
-impl Rate {
-    /// A rate with a burst.
-    #[must_use]
-    pub const fn new(per_second: u32, burst: u32) -> Self {
-        Self { per_second, burst }
-    }
-}
-
-/// Tokens are counted in millionths, so that a microsecond of one token a second is a whole number.
-const TOKEN: u64 = 1_000_000;
-
-/// The state of one token bucket: 16 bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
-    tokens: u64,
-    updated: Instant,
-}
-
-impl Bucket {
-    pub(crate) const fn full(rate: Rate) -> Self {
-        Self {
-            tokens: rate.burst as u64 * TOKEN,
-            updated: Instant::ZERO,
-        }
-    }
-
-    /// Takes a token if there is one.
-    pub(crate) fn take(&mut self, now: Instant, rate: Rate) -> bool {
-        if rate.per_second == 0 {
-            return false;
-        }
-        let elapsed = now.as_micros().saturating_sub(self.updated.as_micros());
-        let gained = elapsed.saturating_mul(u64::from(rate.per_second));
-        self.tokens = (self.tokens.saturating_add(gained)).min(u64::from(rate.burst) * TOKEN);
-        self.updated = self.updated.max(now);
-        match self.tokens.checked_sub(TOKEN) {
-            Some(rest) => {
-                self.tokens = rest;
-                true
-            }
-            None => false,
-        }
-    }
-}
+use crate::sources::PrefixTable;
+use core::fmt;
+use core::net::SocketAddr;
+use proto_core::{Instant, Rate, SeedRng, TokenBucket};
 
 /// A fixed table of token buckets, one of which each source prefix falls into.
 ///
@@ -68,55 +13,39 @@ impl Bucket {
 /// its datagrams come from this machine.
 ///
 /// Memory: 16 bytes a bucket, so 64 KiB with [`SourceLimiter::BUCKETS`].
-#[derive(Debug)]
 pub struct SourceLimiter {
     rate: Rate,
-    keys: [u64; 3],
-    buckets: Box<[Bucket]>,
+    buckets: PrefixTable<TokenBucket>,
 }
 
 impl SourceLimiter {
     /// Buckets of a table.
     pub const BUCKETS: usize = 4096;
-    const BUCKET_BITS: u32 = Self::BUCKETS.trailing_zeros();
 
-    /// A table of full buckets.
+    /// A table of full buckets. With a burst of 0 nobody but loopback gets anything.
     #[must_use]
     pub fn new(rate: Rate, rng: &mut SeedRng) -> Self {
         Self {
             rate,
-            keys: [rng.next_u64(), rng.next_u64(), rng.next_u64()],
-            buckets: vec![Bucket::full(rate); Self::BUCKETS].into(),
+            buckets: PrefixTable::new(TokenBucket::full(rate), Self::BUCKETS, rng),
         }
     }
 
     /// Takes a token of `source`'s prefix; without one its datagram is to be met with silence.
     pub fn take(&mut self, now: Instant, source: SocketAddr) -> bool {
-        let ip = source.ip().to_canonical();
-        if ip.is_loopback() {
+        let ip = source.ip();
+        if ip.to_canonical().is_loopback() {
             return true;
         }
-        let rate = self.rate;
-        let index = self.index(ip);
-        let bucket = self.buckets.get_mut(index);
-        bucket.is_some_and(|bucket| bucket.take(now, rate))
+        let bucket = self.buckets.get_mut(ip, 0);
+        bucket.is_some_and(|bucket| bucket.take(now, self.rate, 1))
     }
+}
 
-    /// The bucket of an address by multilinear hashing, which is universal for as long as the keys are secret.
-    fn index(&self, ip: IpAddr) -> usize {
-        let [high, low] = match ip {
-            IpAddr::V4(ip) => [0, ip.to_bits() >> 8],
-            IpAddr::V6(ip) => {
-                let prefix = (ip.to_bits() >> 72) as u64;
-                // The bit tells the families apart: a prefix has 56.
-                [(prefix >> 32) as u32 | 1 << 31, prefix as u32]
-            }
-        };
-        let [k0, k1, k2] = self.keys;
-        let hash = k0
-            .wrapping_add(k1.wrapping_mul(u64::from(high)))
-            .wrapping_add(k2.wrapping_mul(u64::from(low)));
-        (hash >> (u64::BITS - Self::BUCKET_BITS)) as usize
+impl fmt::Debug for SourceLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("SourceLimiter");
+        debug.field("rate", &self.rate).finish_non_exhaustive()
     }
 }
 
@@ -160,36 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_spread_over_the_table() {
-        let limiter = limiter(Rate::new(1, 1));
-        let mut used = [false; SourceLimiter::BUCKETS];
-        for a in 0..64_u8 {
-            for b in 0..64 {
-                used[limiter.index(IpAddr::from([a, 7, b, 1]))] = true;
-            }
-        }
-        // As many prefixes as buckets: about 63 % are hit by chance.
-        let hit = used.iter().filter(|used| **used).count();
-        assert!(hit > SourceLimiter::BUCKETS / 2, "{hit} buckets");
-    }
-
-    #[test]
-    fn loopback_is_not_limited_and_a_rate_of_zero_lets_nobody_through() {
+    fn loopback_is_not_limited_and_a_burst_of_zero_lets_nobody_through() {
         let now = Instant::from_millis(1);
-        let mut none = limiter(Rate::new(0, 5));
+        let mut none = limiter(Rate::new(5, 0));
         assert!(!none.take(now, address("198.51.100.1:1")));
         assert!((0..100).all(|_| none.take(now, address("127.0.0.1:1"))));
-    }
-
-    #[test]
-    fn time_that_stands_still_or_goes_back_gives_no_tokens() {
-        let mut bucket = Bucket::full(Rate::new(1, 1));
-        let rate = Rate::new(1, 1);
-        assert!(bucket.take(Instant::from_millis(5000), rate));
-        assert!(!bucket.take(Instant::from_millis(5000), rate));
-        assert!(!bucket.take(Instant::ZERO, rate));
-        assert!(!bucket.take(Instant::from_millis(5999), rate));
-        assert!(bucket.take(Instant::from_millis(6000), rate));
-        assert!(bucket.take(Instant::MAX, rate));
     }
 }

@@ -43,11 +43,11 @@ use crate::message::{
     ParseOptions,
 };
 use core::net::SocketAddr;
-use limiter::Bucket;
-use proto_core::{Instant, SeedRng, Transmit, is_possible_source};
+use proto_core::{Instant, SeedRng, TokenBucket, Transmit, is_possible_source};
 
 pub use config::{DiscoveryAddresses, DiscoveryAddressesError, ServerConfig};
-pub use limiter::{Rate, SourceLimiter};
+pub use limiter::SourceLimiter;
+pub use proto_core::Rate;
 
 /// What became of a message that came to a [`BindingServer`].
 #[must_use = "a reply that is not sent is lost"]
@@ -168,7 +168,7 @@ pub struct BindingServer {
     config: ServerConfig,
     replies: SourceLimiter,
     reflections: Option<SourceLimiter>,
-    total: Bucket,
+    total: TokenBucket,
     stats: ServerStats,
 }
 
@@ -186,7 +186,7 @@ impl BindingServer {
         Self {
             replies,
             reflections,
-            total: Bucket::full(config.total),
+            total: TokenBucket::full(config.total),
             stats: ServerStats::default(),
             config,
         }
@@ -295,7 +295,7 @@ impl BindingServer {
         }
         if let Some(now) = now {
             let (total, rate) = (&mut self.total, self.config.total);
-            if !self.replies.take(now, from) || !total.take(now, rate) {
+            if !self.replies.take(now, from) || !total.take(now, rate, 1) {
                 return Err(DropReason::RateLimited);
             }
         }

@@ -41,6 +41,11 @@ fn check(server: &mut LongTermServer, request: &Message<'_>) -> Result<Integrity
     accepted.map(|accepted| accepted.integrity())
 }
 
+/// The bytes of an answer that has to be there.
+fn answer(reply: Result<Option<&[u8]>, BuildError>) -> &[u8] {
+    reply.expect("it fits").expect("it is no silence")
+}
+
 /// A complete request with parts left out or replaced.
 #[derive(Clone)]
 struct Parts {
@@ -80,24 +85,26 @@ impl Parts {
 
     fn send(&self, server: &mut LongTermServer) -> Result<Integrity, Refusal> {
         let mut buffer = [0; 548];
-        let request = request(&mut buffer, |mut writer| {
-            for (kind, text) in [
-                (AttributeType::USERNAME, self.user),
-                (AttributeType::REALM, self.realm),
-                (AttributeType::NONCE, self.nonce.as_deref()),
-            ] {
-                if let Some(text) = text {
-                    writer = writer.raw(kind, text.as_bytes());
-                }
-            }
-            let choice = self.algorithm.map(PasswordAlgorithm::new);
-            writer
-                .attribute_if(self.hash.as_ref())
-                .attribute_if(self.algorithms.as_ref())
-                .attribute_if(choice.as_ref())
-                .integrity_as(self.integrity, &self.key)
-        });
+        let request = request(&mut buffer, |writer| self.fill(writer));
         check(server, &request)
+    }
+
+    fn fill<'b>(&self, mut writer: MessageWriter<'b>) -> MessageWriter<'b, SignedSha256> {
+        for (kind, text) in [
+            (AttributeType::USERNAME, self.user),
+            (AttributeType::REALM, self.realm),
+            (AttributeType::NONCE, self.nonce.as_deref()),
+        ] {
+            if let Some(text) = text {
+                writer = writer.raw(kind, text.as_bytes());
+            }
+        }
+        let choice = self.algorithm.map(PasswordAlgorithm::new);
+        writer
+            .attribute_if(self.hash.as_ref())
+            .attribute_if(self.algorithms.as_ref())
+            .attribute_if(choice.as_ref())
+            .integrity_as(self.integrity, &self.key)
     }
 }
 
@@ -221,36 +228,130 @@ fn an_unknown_user_a_wrong_password_and_another_realm_give_the_same_bytes() {
         let (mut first, mut buffer) = ([0; 100], [0; 200]);
         let request = request(&mut first, MessageWriter::unsigned);
         let reply = server.refuse(NOW, from(), &request, refusal, &mut buffer);
-        replies.push(reply.expect("it fits").to_vec());
+        replies.push(answer(reply).to_vec());
     }
     assert!(replies.iter().all(|reply| *reply == replies[0]));
 }
 
 // req: S-51, S-52, HS-8
 #[test]
-fn an_old_forged_or_stolen_nonce_is_stale_once_the_password_is_right() {
+fn an_old_nonce_is_stale_once_the_password_is_right() {
     let mut server = server(Offer::Classic);
-    let good = Parts::classic(&mut server);
     let old = Instant::from_millis(1_000_000 - 601_000);
+    let parts = Parts {
+        nonce: Some(server.nonces.issue(old, from()).as_str().to_string()),
+        ..Parts::classic(&mut server)
+    };
+    assert_eq!(parts.send(&mut server), Err(Refusal::StaleNonce));
+    let wrong = Parts {
+        key: Key::short_term("guess"),
+        ..parts
+    };
+    assert_eq!(wrong.send(&mut server), Err(Refusal::Unauthenticated));
+    assert_eq!(server.stats().stale_nonces, 1);
+}
+
+// req: S-52, A-3, HS-8
+#[test]
+fn a_forged_or_stolen_nonce_is_stale_whatever_the_password_and_counts_for_nobody() {
+    let mut server = server(Offer::Classic);
     let elsewhere = SocketAddr::from(([192, 0, 2, 10], 40001));
     let nonces = [
-        server.nonces.issue(old, from()).as_str().to_string(),
         server.nonces.issue(NOW, elsewhere).as_str().to_string(),
         "0123456789abcdef".to_string(),
     ];
+    let good = Parts::classic(&mut server);
     for nonce in nonces {
-        let parts = Parts {
+        let right = Parts {
             nonce: Some(nonce),
             ..good.clone()
         };
-        assert_eq!(parts.send(&mut server), Err(Refusal::StaleNonce));
+        assert_eq!(right.send(&mut server), Err(Refusal::StaleNonce));
         let wrong = Parts {
             key: Key::short_term("guess"),
-            ..parts
+            ..right
         };
-        assert_eq!(wrong.send(&mut server), Err(Refusal::Unauthenticated));
+        for _ in 0..20 {
+            assert_eq!(wrong.send(&mut server), Err(Refusal::StaleNonce));
+        }
     }
-    assert_eq!(server.stats().stale_nonces, 3);
+    assert_eq!(good.send(&mut server), Ok(Integrity::Sha1));
+    assert_eq!(server.guesses().locks(), 0);
+}
+
+// req: A-5
+#[test]
+fn ten_wrong_passwords_in_a_minute_are_met_with_silence_until_it_is_over() {
+    let mut server = server(Offer::Sha256OrMd5);
+    let good = Parts::negotiated(&mut server);
+    let guess = Parts {
+        key: Key::short_term("guess"),
+        ..good.clone()
+    };
+    let by_hash = Parts {
+        user: None,
+        hash: Some(UserHash::of("user", "example.org")),
+        ..guess.clone()
+    };
+    for count in 0..10 {
+        // By name and by hash it is one user.
+        let guess = if count % 2 == 0 { &guess } else { &by_hash };
+        assert_eq!(guess.send(&mut server), Err(Refusal::Unauthenticated));
+    }
+    assert_eq!(server.guesses().locks(), 1);
+    for parts in [&guess, &by_hash, &good] {
+        assert_eq!(parts.send(&mut server), Err(Refusal::Locked));
+    }
+    assert_eq!(server.stats().locked, 3);
+    let (mut first, mut buffer) = ([0; 100], [0; 200]);
+    let request = request(&mut first, MessageWriter::unsigned);
+    let silence = server.refuse(NOW, from(), &request, Refusal::Locked, &mut buffer);
+    assert_eq!(silence, Ok(None));
+    // Unknown users are locked out like known ones.
+    let nobody = Parts {
+        user: Some("nobody"),
+        ..guess
+    };
+    for _ in 0..10 {
+        assert_eq!(nobody.send(&mut server), Err(Refusal::Unauthenticated));
+    }
+    assert_eq!(nobody.send(&mut server), Err(Refusal::Locked));
+    // The user is let in from another network.
+    let mut buffer = [0; 548];
+    let there = SocketAddr::from(([198, 51, 100, 10], 40000));
+    let nonce = server.nonces.issue(NOW, there);
+    let key = &good.key;
+    let elsewhere = self::request(&mut buffer, |writer| {
+        writer
+            .attribute(&Username::new("user").expect("short"))
+            .attribute(&Realm::new("example.org").expect("short"))
+            .attribute(&Nonce::new(nonce.as_str()).expect("short"))
+            .attribute(&PasswordAlgorithms::SHA256_MD5)
+            .attribute(&PasswordAlgorithm::new(Algorithm::SHA256))
+            .integrity_as(Integrity::Sha256, key)
+    });
+    assert!(server.check(NOW, there, &elsewhere, known).is_ok());
+    let later = NOW + Duration::from_secs(61);
+    let mut buffer = [0; 548];
+    let retry = self::request(&mut buffer, |writer| good.fill(writer));
+    assert!(server.check(later, from(), &retry, known).is_ok());
+}
+
+// req: A-5
+#[test]
+fn the_limits_of_guesses_can_be_set() {
+    let limits = GuessLimits {
+        failures_per_user: 2,
+        ..GuessLimits::default()
+    };
+    let mut server = server(Offer::Classic).with_guess_limits(limits);
+    let guess = Parts {
+        key: Key::short_term("guess"),
+        ..Parts::classic(&mut server)
+    };
+    assert_eq!(guess.send(&mut server), Err(Refusal::Unauthenticated));
+    assert_eq!(guess.send(&mut server), Err(Refusal::Unauthenticated));
+    assert_eq!(guess.send(&mut server), Err(Refusal::Locked));
 }
 
 // req: A-2, HS-7
@@ -268,10 +369,7 @@ fn challenges_are_at_most_three_times_the_shortest_allocate_request() {
             Refusal::BadRequest,
         ] {
             let reply = server.refuse(NOW, from(), &request, refusal, &mut buffer);
-            assert!(
-                reply.expect("it fits").len() <= most,
-                "{offer:?} {refusal:?}"
-            );
+            assert!(answer(reply).len() <= most, "{offer:?} {refusal:?}");
         }
     }
 }
@@ -300,11 +398,11 @@ fn client_and_server_agree_on_the_strongest_that_both_have() {
             let reply = match server.check(NOW, from(), &request, known) {
                 Ok(accepted) => {
                     let writer = MessageWriter::response(&mut answered, Class::Success, &request);
-                    accepted.sign(writer).finish()
+                    accepted.sign(writer).finish().map(Some)
                 }
                 Err(refusal) => server.refuse(NOW, from(), &request, refusal, &mut answered),
             };
-            let reply = Message::parse(reply.expect("it fits")).expect("it is good");
+            let reply = Message::parse(answer(reply)).expect("it is good");
             rounds += 1;
             match client.handle_response(&reply, &sent, &mut attempts) {
                 ResponseVerdict::Accept => break request.verify(server_key(offer)).ok(),
@@ -342,7 +440,7 @@ fn a_wrong_password_fails_after_one_retry() {
         });
         let refusal = check(&mut server, &request).expect_err("it is wrong");
         let reply = server.refuse(NOW, from(), &request, refusal, &mut answered);
-        let reply = Message::parse(reply.expect("it fits")).expect("it is good");
+        let reply = Message::parse(answer(reply)).expect("it is good");
         let sent = sent.expect("it was applied");
         verdicts.push(client.handle_response(&reply, &sent, &mut attempts));
     }

@@ -1,7 +1,7 @@
-//! Rates that a peer may not exceed: [`Rate`] and the bucket behind it.
+//! Rates that somebody may not exceed: [`Rate`], and the [`TokenBucket`] that keeps to one.
 
+use crate::Instant;
 use core::time::Duration;
-use proto_core::Instant;
 
 const MICROS: u64 = 1_000_000;
 
@@ -28,29 +28,46 @@ impl Rate {
         Self { per_second, burst }
     }
 
-    pub(crate) const fn is_unlimited(self) -> bool {
+    /// Whether it is no limit.
+    #[must_use]
+    pub const fn is_unlimited(self) -> bool {
         self.burst == u64::MAX
     }
 }
 
-/// A token bucket. The rate is given with each call, so that a table of buckets holds only levels.
+/// The state of one allowance: 16 bytes.
+///
+/// The rate is given with each call, so that a table of buckets holds only levels. Time that goes back counts as
+/// standing still.
+///
+/// ```
+/// use proto_core::{Instant, Rate, TokenBucket};
+/// let rate = Rate::new(10, 3);
+/// let mut bucket = TokenBucket::full(rate);
+/// assert!(bucket.take(Instant::ZERO, rate, 3));
+/// assert!(!bucket.take(Instant::ZERO, rate, 1));
+/// assert_eq!(bucket.ready_at(Instant::ZERO, rate, 1), Some(Instant::from_millis(100)));
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
+pub struct TokenBucket {
     /// In millionths, so that slow refills are not rounded away.
     level: u64,
     at: Instant,
 }
 
-impl Bucket {
-    pub(crate) const fn full(rate: Rate) -> Self {
+impl TokenBucket {
+    /// A bucket with the whole burst in it.
+    #[must_use]
+    pub const fn full(rate: Rate) -> Self {
         Self {
             level: rate.burst.saturating_mul(MICROS),
             at: Instant::ZERO,
         }
     }
 
-    /// Takes `cost` if it is there.
-    pub(crate) fn take(&mut self, now: Instant, rate: Rate, cost: u64) -> bool {
+    /// Takes `cost` if it is there, and says whether it was.
+    #[must_use]
+    pub fn take(&mut self, now: Instant, rate: Rate, cost: u64) -> bool {
         if rate.is_unlimited() {
             return true;
         }
@@ -66,13 +83,13 @@ impl Bucket {
     }
 
     /// Takes `cost`, or what is there of it.
-    pub(crate) fn charge(&mut self, now: Instant, rate: Rate, cost: u64) {
+    pub fn charge(&mut self, now: Instant, rate: Rate, cost: u64) {
         self.refill(now, rate);
         self.level = self.level.saturating_sub(cost.saturating_mul(MICROS));
     }
 
-    /// When `cost` will be there; never if it exceeds the burst.
-    pub(crate) fn ready_at(&mut self, now: Instant, rate: Rate, cost: u64) -> Option<Instant> {
+    /// When `cost` will be there; `None` is never: it exceeds the burst, or nothing is added.
+    pub fn ready_at(&mut self, now: Instant, rate: Rate, cost: u64) -> Option<Instant> {
         if rate.is_unlimited() {
             return Some(now);
         }
@@ -100,7 +117,7 @@ mod tests {
     #[test]
     fn a_bucket_gives_its_burst_and_then_its_rate() {
         let rate = Rate::new(10, 3);
-        let mut bucket = Bucket::full(rate);
+        let mut bucket = TokenBucket::full(rate);
         let now = Instant::from_millis(1000);
         assert!(bucket.take(now, rate, 3));
         assert!(!bucket.take(now, rate, 1));
@@ -115,7 +132,7 @@ mod tests {
     #[test]
     fn time_that_goes_back_gives_nothing() {
         let rate = Rate::new(1, 1);
-        let mut bucket = Bucket::full(rate);
+        let mut bucket = TokenBucket::full(rate);
         assert!(bucket.take(Instant::from_millis(5000), rate, 1));
         assert!(!bucket.take(Instant::ZERO, rate, 1));
         assert!(!bucket.take(Instant::from_millis(5999), rate, 1));
@@ -125,7 +142,7 @@ mod tests {
     #[test]
     fn what_exceeds_the_burst_is_never_ready() {
         let rate = Rate::new(1, 5);
-        let mut bucket = Bucket::full(rate);
+        let mut bucket = TokenBucket::full(rate);
         assert_eq!(bucket.ready_at(Instant::ZERO, rate, 6), None);
     }
 }
