@@ -1,6 +1,7 @@
 //! What commands drive: [`Machine`], a client or a server, and [`Endpoint`], the same on a socket.
 
 use gdwire::drive::tokio::{ClientDriver, ServerDriver};
+use gdwire::enet::Host;
 use gdwire::session::{
     AuthError, Budget, CallError, NodeError, NodeKey, PeerId, PropertyError, Scene, SendError,
     Session, SpawnConfig, SpawnError, Target, TransferMode, Verdict, Visibility, VisibilityError,
@@ -180,6 +181,8 @@ pub(crate) trait Endpoint {
     fn machine_mut(&mut self) -> &mut Self::Machine;
     fn has_peer(&self, peer: PeerId) -> bool;
     fn stats(&self) -> Vec<(PeerId, PeerStats)>;
+    /// The ENet hosts of the machine.
+    fn hosts(&self) -> Vec<&Host>;
     /// Whether it is the side that judges what others send to authenticate.
     fn is_host(&self) -> bool;
 }
@@ -211,6 +214,10 @@ impl Endpoint for ClientDriver {
             .collect()
     }
 
+    fn hosts(&self) -> Vec<&Host> {
+        vec![self.client().enet()]
+    }
+
     fn is_host(&self) -> bool {
         false
     }
@@ -240,6 +247,14 @@ impl Endpoint for ServerDriver {
         server
             .peers()
             .filter_map(|peer| server.peer_stats(peer).map(|stats| (peer, stats)))
+            .collect()
+    }
+
+    fn hosts(&self) -> Vec<&Host> {
+        let server = self.server();
+        let listeners = 0..server.listeners();
+        listeners
+            .filter_map(|index| server.enet_at(index))
             .collect()
     }
 

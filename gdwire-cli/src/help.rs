@@ -29,7 +29,7 @@ JSON lines of `connect` and `host`
     {\"do\":\"priority\",\"node\":\"Main/Units/A\",\"priority\":4}     how fast it grows urgent under a budget; 1 without
     {\"do\":\"kick\",\"peer\":N}   {\"do\":\"stats\"}   {\"do\":\"quit\"}
   Events are written to standard output:
-    listening           address, id (host)
+    listening           address, id (host); one for each listener
     connected           id (own), path (direct)
     connection_failed   reason
     peer_connected      peer
@@ -45,6 +45,10 @@ JSON lines of `connect` and `host`
                         changed), time (the sender's count of frames, null in a delta)
     stats               peers: list of peer, round_trip_ms, loss (0 to 1), queued_bytes, queued_packets,
                         bytes_in, bytes_out, packets_in, packets_out
+    report              all peers together since the start: peers (now), memory_bytes (of the process, now; null where
+                        the system does not tell), bytes_in, bytes_out, datagrams_in, datagrams_out, resent (reliable
+                        commands), dropped (datagrams and commands without effect), refused_packets (of the session),
+                        echoed and not_echoed (calls of --echo)
     error               kind, message, and peer or line (number of the input line) where known;
                         kinds: command, method_mismatch, refused, send, spawn, state, auth, resolve; those that
                         strangers can cause come once a second and tell how many did not
@@ -67,6 +71,8 @@ With --project the nodes, scenes and synchronizers of a Godot project are known;
 hand: --main-scene and --instance for scenes that they bring in, --custom for spawn functions,
 --owner-from-name for set_multiplayer_authority(name.to_int()), --filtered for visibility filters.
 
+MODE of compress is what the host has (Godot: peer.host.compress): none, range-coder, fastlz or zlib.
+
 `gdwire help` lists the JSON fields.";
 
 /// Behind `gdwire host --help`.
@@ -78,7 +84,10 @@ Examples:
   gdwire host 'enet://*:9000' --spawner Main/Spawner=../Units,res://unit.tscn \\
     --sync res://unit.tscn#Sync=position,hp@on_change
 
+  gdwire host 'enet://*:9000' --rpc Main:ping --echo --no-relay --max-clients 4095 --report 10
+
 The host part of the URL is the address to bind, * for all; port 0 takes any free one.
+MODE of compress is that of every client: none, range-coder, fastlz or zlib.
 `gdwire help` lists the JSON fields.";
 
 /// Behind `gdwire swarm --help`.
@@ -86,14 +95,17 @@ pub(crate) const SWARM: &str = "\
 Examples:
   gdwire swarm enet://127.0.0.1:9000 --clients 200 --for 30
   gdwire swarm enet://127.0.0.1:9000 --clients 1000 --rpc Main:ping --rate 10 --for 30 --json
+  gdwire swarm enet://127.0.0.1:9000 enet://127.0.0.1:9001 --clients 8000 --frame 0.05 --no-relay
 
 Exit code 1: a client could not join, or was lost before the end.
 
 Fields of --json: clients, joined, failed, failed_by_reason, lost, lost_by_reason, seconds, joining_ms,
 round_trip_source (rpc or enet), round_trip_ms (both: samples, p50, p90, p99, max), calls_sent, calls_answered,
-calls_refused, rpcs_received, packets_received, spawns, despawns, syncs, deltas, dropped, method_mismatches, bytes_in, bytes_out, bytes_in_per_second,
-bytes_out_per_second, datagrams_in, datagrams_out, resent (reliable commands sent again), discarded (unreliable
-packets), loss_mean and loss_worst (0 to 1, ENet's figures).";
+calls_unanswered (after a pause of up to 5 s for the last ones, where there are answers), calls_refused,
+rpcs_received, packets_received, spawns, despawns, syncs, deltas, dropped, method_mismatches, bytes_in, bytes_out,
+bytes_in_per_second, bytes_out_per_second, datagrams_in, datagrams_out, resent (reliable commands sent again),
+discarded (unreliable packets), loss_mean and loss_worst (0 to 1, ENet's figures), memory_bytes_when_joined and
+memory_bytes (of this process, when the last client had joined and at the end; null where the system does not tell).";
 
 /// Behind `gdwire demo --help`.
 pub(crate) const DEMO: &str = "\

@@ -1,12 +1,12 @@
 //! `gdwire host`: hosts a game as its server.
 
 use crate::ndjson;
-use crate::options::SessionOptions;
-use crate::url::EnetUrl;
+use crate::options::{SessionOptions, seconds};
 use clap::Args;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
 use gdwire::drive::{self, tokio::ServerDriver};
-use gdwire::session::Authentication;
+use gdwire::session::{Authentication, Relay};
 use gdwire::{Server, ServerConfig};
 use std::io;
 use std::process::ExitCode;
@@ -20,20 +20,37 @@ pub(crate) struct HostOptions {
     /// Takes no clients; each one that tries is told so
     #[arg(long)]
     refuse: bool,
-    /// Most clients at a time
+    /// Most clients at a time, at each listener
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4095))]
     max_clients: u16,
+    /// Sockets, for more than 4095 clients in one game: the ports from that of the URL on, or any free ones for port 0
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    listeners: u16,
+    /// Looks at its sockets and answers once in so many seconds, as a game does in a frame
+    ///
+    /// Without, it does so whenever something arrives.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    frame: Option<Duration>,
+    /// Clients hear nothing of each other and cannot call each other (server_relay is off)
+    #[arg(long)]
+    no_relay: bool,
 }
 
 pub(crate) async fn run(options: HostOptions) -> io::Result<ExitCode> {
     let stage = options.session.scene.stage()?;
     let mut server = Server::new(config(&options)?).map_err(io::Error::other)?;
     ndjson::declare(&mut server, &stage)?;
-    let mut driver = bind(&options.session.url, server).await?;
+    let addresses = addresses(&options).await?;
+    let mut driver = ServerDriver::bind_all(&addresses, server)?;
+    if let Some(frame) = options.frame {
+        driver = driver.paced(frame)?;
+    }
     if options.refuse {
         driver.server_mut().refuse_new_connections();
     }
-    ndjson::listening(driver.local_address()?).write()?;
+    for listener in 0..usize::from(options.listeners) {
+        ndjson::listening(driver.local_address_at(listener)?).write()?;
+    }
     ndjson::run(driver, options.session, stage).await
 }
 
@@ -44,8 +61,13 @@ fn config(options: &HostOptions) -> io::Result<ServerConfig> {
     config.enet.incoming_bandwidth = url.in_bandwidth;
     config.enet.outgoing_bandwidth = url.out_bandwidth;
     config.enet.checksum = url.checksum;
+    config.enet.compression = url.compression;
     if let Some(channels) = url.channels {
         config.enet.channel_limit = usize::from(channels) + 2;
+    }
+    config.listeners = options.listeners.into();
+    if options.no_relay {
+        config.session.relay = Relay::Disabled;
     }
     if options.session.auth.is_some() {
         config.session.authentication = Authentication::Required;
@@ -53,9 +75,11 @@ fn config(options: &HostOptions) -> io::Result<ServerConfig> {
     Ok(config)
 }
 
-/// Binds to the address of the URL: all addresses if there is none, of IPv4 alone where the system has no IPv6.
-async fn bind(url: &EnetUrl, server: Server) -> io::Result<ServerDriver> {
-    let address = match url.host.as_str() {
+/// Where to listen: at the address of the URL, which is all addresses if there is none, of IPv4 alone where the system has
+/// no IPv6.
+async fn addresses(options: &HostOptions) -> io::Result<Vec<SocketAddr>> {
+    let url = &options.session.url;
+    let first = match url.host.as_str() {
         "" | "*" => {
             let ipv6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, url.port));
             let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, url.port));
@@ -67,5 +91,14 @@ async fn bind(url: &EnetUrl, server: Server) -> io::Result<ServerDriver> {
         }
         _ => url.resolve().await?,
     };
-    ServerDriver::bind(address, server)
+    let port = |listener| match first.port() {
+        0 => Ok(0),
+        port => port.checked_add(listener).ok_or_else(|| {
+            let message = format!("{} listeners from port {port} on", options.listeners);
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        }),
+    };
+    (0..options.listeners)
+        .map(|listener| Ok(SocketAddr::new(first.ip(), port(listener)?)))
+        .collect()
 }

@@ -10,6 +10,7 @@ mod demo;
 mod endpoint;
 mod help;
 mod host;
+mod memory;
 mod ndjson;
 mod options;
 mod project;

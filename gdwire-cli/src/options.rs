@@ -11,7 +11,7 @@ use gdwire::session::{RpcMode, TransferMode};
 /// What `connect` and `host` have in common.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SessionOptions {
-    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1]
+    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE]
     pub(crate) url: EnetUrl,
     #[command(flatten)]
     pub(crate) scene: SceneOptions,
@@ -24,6 +24,12 @@ pub(crate) struct SessionOptions {
     /// Prints a stats event each time this has passed
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) stats: Option<Duration>,
+    /// Prints a report event each time this has passed, and one at the end: all peers together, and the memory
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) report: Option<Duration>,
+    /// Answers each call with the same call, to its caller alone, and prints no rpc events
+    #[arg(long)]
+    pub(crate) echo: bool,
 }
 
 /// One `--rpc`.

@@ -51,7 +51,8 @@
 //! | [`stun`] | STUN: one's public address, what NATs on the way do, and a server for both (`stun-proto`) |
 //!
 //! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `project`
-//! and `stun`, on by default too, are the modules of that name.
+//! and `stun`, on by default too, are the modules of that name. `zlib` adds that mode of [`enet::compress`], in which the
+//! range coder and FastLZ always are.
 //!
 //! Deliberate differences from Godot: a server refuses a client whose id is illegal or taken before the game hears of
 //! it, and tells the client so ([`Refusal`]); `disconnect_peer` lets what was sent before arrive; a client that does

@@ -394,6 +394,53 @@ async fn a_swarm_of_clients_runs_in_one_task_and_ends_when_all_are_over() {
 }
 
 #[tokio::test]
+async fn a_client_of_an_unwatched_swarm_hears_what_came_when_it_is_told_to_look() {
+    let (server, main) = server();
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut server = asynchronous::ServerDriver::bind(local, server).unwrap();
+    let address = server.local_address().unwrap();
+    let mut swarm = asynchronous::SwarmDriver::unwatched();
+    let (bot, node) = client();
+    assert_eq!(swarm.connect(address, bot).unwrap(), 0);
+    // Nobody there: nothing to hear.
+    swarm.look(1).unwrap();
+    let (mut looks, mut answers) = (0, 0);
+    let mut frames = tokio::time::interval(Duration::from_millis(5));
+    let play = async {
+        while swarm.open_clients() > 0 {
+            tokio::select! {
+                event = server.next_event() => if let Some(Event::Rpc(call)) = event.unwrap() {
+                    let server = server.server_mut();
+                    server.rpc(call.peer, main, "echo", &call.arguments).unwrap();
+                },
+                event = swarm.next_event() => if let Some((index, event)) = event.unwrap() {
+                    assert!(looks > 0, "{event:?}");
+                    let client = swarm.client_mut(index).unwrap();
+                    match event {
+                        Event::Connected { .. } => {
+                            client.rpc(PeerId::SERVER, node, "echo", &[blob()]).unwrap();
+                        }
+                        Event::Rpc(_) => {
+                            answers += 1;
+                            client.close();
+                        }
+                        _ => {}
+                    }
+                },
+                _ = frames.tick() => {
+                    looks += 1;
+                    swarm.look(0).unwrap();
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, play)
+        .await
+        .expect("the session ends in time");
+    assert_eq!(answers, 1);
+}
+
+#[tokio::test]
 async fn what_is_not_enet_goes_to_the_handler_and_answers_leave_from_the_same_port() {
     let (machine, _) = server();
     let local = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -1,9 +1,11 @@
 //! Events: one JSON object per line on standard output.
 
 use super::value;
+use crate::memory::resident_bytes;
 use crate::options::{to_hex, transfer_name};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
+use gdwire::enet::{Host, Stats};
 use gdwire::session::{
     AuthFailure, NodeKey, PeerId, RpcCall, Session, SpawnSource, Spawned, StateReceived,
     TransferMode,
@@ -12,6 +14,15 @@ use gdwire::variant::Value;
 use gdwire::{DisconnectReason, PeerStats};
 use serde_json::{Map, Value as Json, json};
 use std::io::{self, Write};
+
+/// Calls of `--echo`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Echoes {
+    /// Calls that were answered.
+    pub(super) sent: u64,
+    /// Calls whose caller takes no answer: it is gone, or slower than its queue is long.
+    pub(super) failed: u64,
+}
 
 /// An event under construction; [`Line::write`] prints it.
 #[must_use = "an event that is not written is lost"]
@@ -137,6 +148,24 @@ fn peer_stats(peer: PeerId, stats: &PeerStats) -> Json {
         "packets_in": stats.datagrams_received,
         "packets_out": stats.datagrams_sent,
     })
+}
+
+/// What all peers did together since the start.
+pub(crate) fn report(peers: usize, hosts: &[&Host], session: &Session, echoes: Echoes) -> Line {
+    let sum =
+        |count: fn(&Stats) -> u64| -> u64 { hosts.iter().map(|host| count(host.stats())).sum() };
+    Line::new("report")
+        .with("peers", peers)
+        .with("memory_bytes", resident_bytes())
+        .with("bytes_in", sum(|stats| stats.bytes_received))
+        .with("bytes_out", sum(|stats| stats.bytes_sent))
+        .with("datagrams_in", sum(|stats| stats.datagrams_received))
+        .with("datagrams_out", sum(|stats| stats.datagrams_sent))
+        .with("resent", sum(|stats| stats.retransmissions))
+        .with("dropped", sum(Stats::dropped_in_all))
+        .with("refused_packets", session.stats().dropped_total())
+        .with("echoed", echoes.sent)
+        .with("not_echoed", echoes.failed)
 }
 
 /// The word for `reason` in the `reason` fields.

@@ -13,8 +13,8 @@ use crate::scene::Stage;
 use alloc::collections::BTreeMap;
 use command::{Command, CommandError};
 use core::time::Duration;
-use event::Line;
-use gdwire::session::{MethodMismatch, PeerId, Target};
+use event::{Echoes, Line};
+use gdwire::session::{MethodMismatch, PeerId, RpcCall, Target};
 use gdwire::{DisconnectReason, Event, RefusalReason};
 use quiet::Quiet;
 use std::io;
@@ -39,6 +39,9 @@ struct Session<E> {
     credentials: BTreeMap<PeerId, String>,
     explanations: u32,
     quiet: Quiet,
+    /// Whether calls are answered in place of printing them.
+    is_echo: bool,
+    echoes: Echoes,
 }
 
 /// Why a session ended.
@@ -64,8 +67,13 @@ pub(crate) async fn run(
         credentials: BTreeMap::new(),
         explanations: 0,
         quiet: Quiet::default(),
+        is_echo: options.echo,
+        echoes: Echoes::default(),
     };
     let end = session.until_end(&options).await?;
+    if options.report.is_some() {
+        session.report().write()?;
+    }
     session.part().await?;
     let (reason, code) = match end {
         End::Wanted(why) => (why, ExitCode::SUCCESS),
@@ -85,6 +93,7 @@ impl<E: Endpoint> Session<E> {
         let mut lines = Some(input::lines());
         let end = options.duration.map(|duration| Instant::now() + duration);
         let mut ticks = options.stats.map(interval);
+        let mut reports = options.report.map(interval);
         let mut interrupt = core::pin::pin!(tokio::signal::ctrl_c());
         loop {
             tokio::select! {
@@ -101,6 +110,7 @@ impl<E: Endpoint> Session<E> {
                     None => lines = None,
                 },
                 () = tick(&mut ticks) => event::stats(self.endpoint.stats().into_iter()).write()?,
+                () = tick(&mut reports) => self.report().write()?,
                 () = until(end) => return Ok(End::Wanted("time")),
                 result = &mut interrupt => {
                     result?;
@@ -154,6 +164,7 @@ impl<E: Endpoint> Session<E> {
                 .peer(peer)
                 .with("reason", reason_name(reason))
                 .write()?,
+            Event::Rpc(call) if self.is_echo => self.echo(&call),
             Event::Rpc(call) => event::rpc(&call).write()?,
             Event::Packet {
                 peer,
@@ -164,6 +175,25 @@ impl<E: Endpoint> Session<E> {
             other => self.on_rare_event(other)?,
         }
         Ok(None)
+    }
+
+    /// Answers a call with the same call. That it cannot be answered is counted and not printed: callers can cause it.
+    fn echo(&mut self, call: &RpcCall) {
+        let target = Target::Peer(call.peer);
+        let machine = self.endpoint.machine_mut();
+        match machine.rpc(target, call.node, &call.method, &call.arguments) {
+            Ok(_) => self.echoes.sent += 1,
+            Err(error) => {
+                tracing::debug!(peer = call.peer.value(), %error, "echo");
+                self.echoes.failed += 1;
+            }
+        }
+    }
+
+    fn report(&self) -> Line {
+        let session = self.endpoint.machine().session();
+        let hosts = self.endpoint.hosts();
+        event::report(session.peers().count(), &hosts, session, self.echoes)
     }
 
     fn on_rare_event(&mut self, event: Event) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use super::SwarmOptions;
 use super::tally::{Received, Tally, Traffic};
 use crate::connect;
+use crate::memory::resident_bytes;
 use crate::ndjson::{self, reason_name};
 use crate::options::Hex;
 use crate::scene::Stage;
@@ -18,19 +19,22 @@ use std::io;
 
 /// Calls of one client that may wait for an answer; older ones count as unanswered.
 const WAITING_CALLS: usize = 1024;
+/// Tasks that are done before sockets are looked at again, however many are due.
+const TASKS_PER_TURN: usize = 64;
 /// How often ENet's figures are looked at.
 const SAMPLE: Duration = Duration::from_secs(1);
 
 /// All clients.
 pub(super) struct Crowd {
     driver: SwarmDriver,
-    server: SocketAddr,
-    url: EnetUrl,
+    /// At least one.
+    doors: Vec<Door>,
     token: Option<Hex>,
     relay: Relay,
     stage: Stage,
     call: Option<Call>,
     join_period: Duration,
+    frame: Option<Duration>,
     members: Vec<Member>,
     ids: BTreeSet<PeerId>,
     agenda: BinaryHeap<Reverse<(Instant, Task)>>,
@@ -39,12 +43,19 @@ pub(super) struct Crowd {
     tally: Tally,
 }
 
+/// A way into the game.
+pub(super) struct Door {
+    pub(super) server: SocketAddr,
+    pub(super) url: EnetUrl,
+}
+
 /// What clients call, again and again.
 struct Call {
     node: String,
     method: String,
     arguments: Option<Vec<Value>>,
     period: Duration,
+    is_over: bool,
 }
 
 /// What is to be done at a moment.
@@ -52,6 +63,7 @@ struct Call {
 enum Task {
     Join,
     Call(usize),
+    Frame(usize),
     Sample,
 }
 
@@ -59,6 +71,8 @@ enum Task {
 struct Member {
     begun: Instant,
     node: Option<NodeKey>,
+    /// With frames: when the next call is due, in or before the frame that makes it.
+    next_call: Option<Instant>,
     has_joined: bool,
     is_over: bool,
     next_number: i64,
@@ -68,14 +82,18 @@ struct Member {
 
 impl Crowd {
     /// A crowd of which nobody has joined.
-    pub(super) fn new(options: &SwarmOptions, server: SocketAddr) -> io::Result<Self> {
+    pub(super) fn new(options: &SwarmOptions, doors: Vec<Door>) -> io::Result<Self> {
         let call = options.scene.rpcs.first().map(|rpc| Call {
             node: rpc.node.clone(),
             method: rpc.method.clone(),
             arguments: options.args.clone().map(|arguments| arguments.0),
             period: Duration::from_secs_f64(options.rate.recip()),
+            is_over: false,
         });
-        let driver = SwarmDriver::new();
+        let driver = match options.frame {
+            Some(_) => SwarmDriver::unwatched(),
+            None => SwarmDriver::new(),
+        };
         let now = driver.now();
         let agenda = [(now, Task::Join), (now + SAMPLE, Task::Sample)];
         let tally = Tally {
@@ -85,8 +103,7 @@ impl Crowd {
         Ok(Self {
             begun: now,
             driver,
-            server,
-            url: options.url.clone(),
+            doors,
             token: options.auth.clone(),
             relay: if options.no_relay {
                 Relay::Disabled
@@ -95,6 +112,7 @@ impl Crowd {
             },
             stage: options.scene.stage()?,
             call,
+            frame: options.frame,
             join_period: Duration::from_secs_f64(options.join_rate.recip()),
             members: Vec::new(),
             ids: BTreeSet::new(),
@@ -106,17 +124,35 @@ impl Crowd {
 
     /// Plays until nobody is left.
     pub(super) async fn play(&mut self) -> io::Result<()> {
-        while self.tally.unfinished() > 0 || self.driver.open_clients() > 0 {
-            let now = self.driver.now();
-            let due = match self.agenda.peek() {
-                Some(&Reverse((due, _))) if due <= now => {
-                    self.act(now)?;
-                    continue;
-                }
-                Some(&Reverse((due, _))) => due.saturating_since(now),
-                None => SAMPLE,
-            };
+        self.play_while(|crowd| crowd.tally.unfinished() > 0 || crowd.driver.open_clients() > 0)
+            .await
+    }
+
+    /// Makes no more calls and waits a while for the answers to those that were made, if there are answers at all.
+    pub(super) async fn settle(&mut self) -> io::Result<()> {
+        self.tally.elapsed = self.driver.now().saturating_since(self.begun);
+        self.call = self.call.take().map(|call| Call {
+            is_over: true,
+            ..call
+        });
+        if self.tally.answers.count() == 0 {
+            return Ok(());
+        }
+        let answers = self.play_while(|crowd| {
+            let mut members = crowd.members.iter();
+            members.any(|member| !member.is_over && !member.waiting.is_empty())
+        });
+        // What has not come by then counts as unanswered.
+        tokio::time::timeout(super::PATIENCE, answers)
+            .await
+            .unwrap_or(Ok(()))
+    }
+
+    async fn play_while(&mut self, goes_on: impl Fn(&Self) -> bool) -> io::Result<()> {
+        while goes_on(self) {
+            let due = self.act()?;
             tokio::select! {
+                biased;
                 event = self.driver.next_event(), if self.driver.open_clients() > 0 => {
                     let mut event = event?;
                     while let Some((index, that)) = event {
@@ -124,7 +160,7 @@ impl Crowd {
                         event = self.driver.ready_event();
                     }
                 }
-                () = tokio::time::sleep(due) => {}
+                () = pause(due) => {}
             }
         }
         Ok(())
@@ -134,7 +170,7 @@ impl Crowd {
     pub(super) fn leave(&mut self) -> Tally {
         self.is_leaving = true;
         let mut tally = self.tally.clone();
-        tally.elapsed = self.driver.now().saturating_since(self.begun);
+        tally.memory_at_end = resident_bytes();
         tally.traffic = self.traffic();
         tally.received.dropped = self.dropped();
         let unfinished = tally.unfinished();
@@ -149,10 +185,7 @@ impl Crowd {
 
     /// Lets the clients say goodbye.
     pub(super) async fn part(&mut self) -> io::Result<()> {
-        let farewell = async {
-            while self.driver.next_event().await?.is_some() {}
-            Ok::<(), io::Error>(())
-        };
+        let farewell = self.play_while(|crowd| crowd.driver.open_clients() > 0);
         if let Ok(result) = tokio::time::timeout(super::FAREWELL, farewell).await {
             return result;
         }
@@ -163,18 +196,33 @@ impl Crowd {
         Ok(())
     }
 
-    /// Does the first task of the agenda, and puts what follows from it there.
-    fn act(&mut self, now: Instant) -> io::Result<()> {
-        let Some(Reverse((due, task))) = self.agenda.pop() else {
-            return Ok(());
-        };
+    /// Does what is due, but not more than fits a turn; tells how long there is time until the next task.
+    fn act(&mut self) -> io::Result<Duration> {
+        for _ in 0..TASKS_PER_TURN {
+            let now = self.driver.now();
+            let Some(&Reverse((due, task))) = self.agenda.peek() else {
+                return Ok(SAMPLE);
+            };
+            if due > now {
+                return Ok(due.saturating_since(now));
+            }
+            self.agenda.pop();
+            self.begin(task, due, now)?;
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// Does a task, and puts what follows from it into the agenda.
+    fn begin(&mut self, task: Task, due: Instant, now: Instant) -> io::Result<()> {
         let next = match task {
+            Task::Join if self.is_leaving => None,
             Task::Join => {
                 self.join(now)?;
                 let is_last = self.members.len() >= self.tally.clients as usize;
                 (!is_last).then_some(due + self.join_period)
             }
             Task::Call(index) => self.call(index, now, due),
+            Task::Frame(index) => self.frame(index, now, due)?,
             Task::Sample => {
                 self.sample();
                 Some(now + SAMPLE)
@@ -187,19 +235,25 @@ impl Crowd {
     }
 
     fn join(&mut self, now: Instant) -> io::Result<()> {
-        let mut config = connect::client_config(&self.url, self.token.as_ref())?;
+        let door = &self.doors[self.members.len() % self.doors.len()];
+        let mut config = connect::client_config(&door.url, self.token.as_ref())?;
         while !self.ids.insert(config.session.id) {
-            config = connect::client_config(&self.url, self.token.as_ref())?;
+            config = connect::client_config(&door.url, self.token.as_ref())?;
         }
         config.session.relay = self.relay;
         let mut client = Client::new(config).map_err(io::Error::other)?;
         ndjson::declare(&mut client, &self.stage)?;
         let call = self.call.as_ref();
         let node = call.and_then(|call| client.session().node(&call.node));
-        self.driver.connect(self.server, client)?;
+        self.driver.connect(door.server, client)?;
+        if let Some(frame) = self.frame {
+            let first = Task::Frame(self.members.len());
+            self.agenda.push(Reverse((now + frame, first)));
+        }
         self.members.push(Member {
             begun: now,
             node,
+            next_call: None,
             has_joined: false,
             is_over: false,
             next_number: 0,
@@ -208,11 +262,31 @@ impl Crowd {
         Ok(())
     }
 
+    /// A frame of a client: what came for it, then the call that is due; both leave together. Tells when the next is.
+    fn frame(&mut self, index: usize, now: Instant, due: Instant) -> io::Result<Option<Instant>> {
+        self.driver.look(index)?;
+        while let Some(event) = self.driver.client_mut(index).and_then(Client::poll_event) {
+            self.on_event(index, event);
+        }
+        if self.driver.client(index).is_none_or(Client::is_closed) {
+            return Ok(None);
+        }
+        let next_call = self.members.get(index).and_then(|member| member.next_call);
+        if let Some(call_due) = next_call.filter(|&at| at <= now) {
+            let next = self.call(index, now, call_due);
+            if let Some(member) = self.members.get_mut(index) {
+                member.next_call = next;
+            }
+        }
+        let frame = self.frame.unwrap_or_default();
+        Ok(Some((due + frame).max(now)))
+    }
+
     /// Makes the next call of a client; tells when the one after it is due.
     fn call(&mut self, index: usize, now: Instant, due: Instant) -> Option<Instant> {
         let member = self.members.get_mut(index)?;
         let call = self.call.as_ref()?;
-        if member.is_over {
+        if member.is_over || call.is_over {
             return None;
         }
         let (node, client) = (member.node?, self.driver.client_mut(index)?);
@@ -281,9 +355,14 @@ impl Crowd {
         };
         member.has_joined = true;
         self.tally.joined += 1;
+        if self.tally.joined == self.tally.clients {
+            self.tally.memory_when_joined = resident_bytes();
+        }
         self.tally.joining.add(now.saturating_since(member.begun));
-        if self.call.is_some() {
-            self.agenda.push(Reverse((now, Task::Call(index))));
+        match self.frame {
+            Some(_) => member.next_call = Some(now),
+            None if self.call.is_some() => self.agenda.push(Reverse((now, Task::Call(index)))),
+            None => {}
         }
     }
 
@@ -369,6 +448,14 @@ impl Crowd {
         }
         traffic.mean_loss /= f64::from(connected.max(1));
         traffic
+    }
+}
+
+async fn pause(duration: Duration) {
+    if duration.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(duration).await;
     }
 }
 

@@ -12,11 +12,13 @@ use crate::scene::SceneOptions;
 use crate::url::EnetUrl;
 use clap::Args;
 use core::time::Duration;
-use crowd::Crowd;
+use crowd::{Crowd, Door};
 use gdwire::Value;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+/// How long the last answers may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the clients may take to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -24,8 +26,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = crate::help::SWARM)]
 pub(crate) struct SwarmOptions {
-    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1]
-    pub(super) url: EnetUrl,
+    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE]; several for a server
+    /// with several listeners: clients join them in turn
+    #[arg(value_name = "URL", required = true, num_args = 1..=16)]
+    pub(super) urls: Vec<EnetUrl>,
     /// How many clients; each has a UDP port of its own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(super) clients: u32,
@@ -50,6 +54,12 @@ pub(crate) struct SwarmOptions {
     /// What the server says of other clients counts as refused.
     #[arg(long)]
     pub(super) no_relay: bool,
+    /// Each client looks at its socket, calls and answers once in so many seconds, as a game does in a frame
+    ///
+    /// Without, it does so whenever something arrives, which costs twice as much and more. Round trips are then up to a
+    /// frame longer.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) frame: Option<Duration>,
     /// Authenticates: each client sends these bytes and completes
     #[arg(long, value_name = "HEX")]
     pub(super) auth: Option<Hex>,
@@ -67,8 +77,7 @@ pub(crate) struct Arguments(pub(super) Vec<Value>);
 
 pub(crate) async fn run(options: SwarmOptions) -> io::Result<ExitCode> {
     descriptors::provide(options.clients)?;
-    let server = options.url.resolve().await?;
-    let mut crowd = Crowd::new(&options, server)?;
+    let mut crowd = Crowd::new(&options, doors(&options.urls).await?)?;
     let wait = async {
         match options.duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -80,6 +89,7 @@ pub(crate) async fn run(options: SwarmOptions) -> io::Result<ExitCode> {
         () = wait => {}
         result = tokio::signal::ctrl_c() => result?,
     }
+    crowd.settle().await?;
     let tally = crowd.leave();
     crowd.part().await?;
     let mut out = io::stdout().lock();
@@ -94,6 +104,17 @@ pub(crate) async fn run(options: SwarmOptions) -> io::Result<ExitCode> {
     } else {
         Ok(ExitCode::FAILURE)
     }
+}
+
+async fn doors(urls: &[EnetUrl]) -> io::Result<Vec<Door>> {
+    let mut doors = Vec::new();
+    for url in urls {
+        doors.push(Door {
+            server: url.resolve().await?,
+            url: url.clone(),
+        });
+    }
+    Ok(doors)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

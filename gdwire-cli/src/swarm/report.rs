@@ -24,6 +24,7 @@ pub(super) fn to_json(tally: &Tally) -> Json {
         "round_trip_ms": percentiles(round_trips),
         "calls_sent": tally.calls_sent,
         "calls_answered": tally.answers.count(),
+        "calls_unanswered": tally.calls_sent.saturating_sub(tally.answers.count()),
         "calls_refused": tally.calls_refused,
         "rpcs_received": received.rpcs,
         "packets_received": received.packets,
@@ -43,6 +44,8 @@ pub(super) fn to_json(tally: &Tally) -> Json {
         "discarded": traffic.discarded,
         "loss_mean": traffic.mean_loss,
         "loss_worst": traffic.worst_loss,
+        "memory_bytes_when_joined": tally.memory_when_joined,
+        "memory_bytes": tally.memory_at_end,
     })
 }
 
@@ -64,9 +67,10 @@ pub(super) fn write_table(out: &mut impl Write, tally: &Tally) -> io::Result<()>
     if tally.calls_sent + tally.calls_refused > 0 {
         writeln!(
             out,
-            "calls       {} sent, {} answered, {} refused",
+            "calls       {} sent, {} answered, {} not, {} refused",
             tally.calls_sent,
             tally.answers.count(),
+            tally.calls_sent.saturating_sub(tally.answers.count()),
             tally.calls_refused
         )?;
     }
@@ -102,7 +106,16 @@ pub(super) fn write_table(out: &mut impl Write, tally: &Tally) -> io::Result<()>
         traffic.discarded,
         traffic.mean_loss * 100.0,
         traffic.worst_loss * 100.0
-    )
+    )?;
+    if let (Some(joined), Some(end)) = (tally.memory_when_joined, tally.memory_at_end) {
+        writeln!(
+            out,
+            "memory      {:.1} MiB when all had joined, {:.1} MiB at the end",
+            mebibytes(joined),
+            mebibytes(end)
+        )?;
+    }
+    Ok(())
 }
 
 fn percentiles(histogram: &Histogram) -> Json {
@@ -140,6 +153,11 @@ fn reasons(what: &str, counts: &BTreeMap<&'static str, u32>) -> String {
 
 fn as_millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 fn per_second(bytes: u64, elapsed: Duration) -> f64 {

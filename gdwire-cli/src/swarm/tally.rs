@@ -15,7 +15,7 @@ pub(super) struct Tally {
     pub(super) failed: BTreeMap<&'static str, u32>,
     /// Those that fell out of the game before the end, by reason.
     pub(super) lost: BTreeMap<&'static str, u32>,
-    /// From the start of the first client to the end.
+    /// From the start of the first client to the last call.
     pub(super) elapsed: Duration,
     /// From the start of a client until it was part of the game.
     pub(super) joining: Histogram,
@@ -26,6 +26,9 @@ pub(super) struct Tally {
     pub(super) calls_sent: u64,
     /// Calls that could not be made, by this side.
     pub(super) calls_refused: u64,
+    /// Bytes of this process in memory, when the last client had joined and at the end.
+    pub(super) memory_when_joined: Option<u64>,
+    pub(super) memory_at_end: Option<u64>,
     pub(super) received: Received,
     pub(super) traffic: Traffic,
 }

@@ -311,6 +311,10 @@ fn wrong_arguments_give_one_line_and_exit_code_2() {
             &["host", "enet://127.0.0.1:0", "--auth", "xyz"],
             "hexadecimal",
         ),
+        (
+            &["host", "enet://127.0.0.1:65535", "--listeners", "2"],
+            "2 listeners",
+        ),
         (&["host"], "URL"),
         (&["demo", "moon"], "moon"),
     ] {

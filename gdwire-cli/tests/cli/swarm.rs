@@ -82,6 +82,101 @@ fn two_hundred_clients_join_call_and_are_answered() {
     assert!(report["bytes_in_per_second"].as_f64().unwrap() > 0.0);
 }
 
+/// The address of a listener that a host tells of, as a URL.
+fn listening(host: &Gdwire) -> String {
+    let line = host.expect("listening");
+    format!("enet://{}", line["address"].as_str().unwrap())
+}
+
+#[test]
+fn five_hundred_clients_lose_no_reliable_call_to_a_host_that_echoes_and_its_memory_is_flat() {
+    let (mut host, url) = Gdwire::host(&[
+        "--rpc",
+        "Main:ping",
+        "--echo",
+        "--no-relay",
+        "--max-clients",
+        "500",
+        "--report",
+        "1",
+    ]);
+    let (code, report) = swarm(&[
+        &url,
+        "--clients",
+        "500",
+        "--no-relay",
+        "--rpc",
+        "Main:ping",
+        "--rate",
+        "4",
+        "--join-rate",
+        "250",
+        "--frame",
+        "0.05",
+        "--for",
+        "10",
+    ]);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["joined"], 500);
+    let sent = report["calls_sent"].as_u64().unwrap();
+    assert!(sent > 500 * 4, "{report}");
+    assert_eq!(report["calls_unanswered"], 0, "{report}");
+    // Each answer waits for the frame of its client.
+    assert!(report["round_trip_ms"]["p50"].as_f64().unwrap() > 5.0);
+    host.say(r#"{"do":"quit"}"#);
+    let (code, lines) = host.end();
+    assert_eq!(code, Some(0));
+    assert!(lines.iter().all(|line| line["event"] != "rpc"));
+    let reports: Vec<&Json> = lines
+        .iter()
+        .filter(|line| line["event"] == "report")
+        .collect();
+    let last = reports.last().unwrap();
+    assert_eq!(last["echoed"], sent, "{last}");
+    assert_eq!(last["not_echoed"], 0);
+    assert_eq!(last["refused_packets"], 0);
+    let full = reports.iter().filter(|report| report["peers"] == 500);
+    let memory: Vec<u64> = full
+        .filter_map(|report| report["memory_bytes"].as_u64())
+        .collect();
+    if let (Some(first), Some(end)) = (memory.first(), memory.last()) {
+        assert!(*end < first + (16 << 20), "{memory:?}");
+    }
+}
+
+#[test]
+fn clients_of_two_listeners_play_one_game() {
+    let host = [
+        "--rpc",
+        "Main:ping",
+        "--echo",
+        "--listeners",
+        "2",
+        "--max-clients",
+        "2",
+    ];
+    let (mut host, first) = Gdwire::host(&host);
+    let second = listening(&host);
+    assert_ne!(first, second);
+    let (code, report) = swarm(&[
+        &first,
+        &second,
+        "--clients",
+        "4",
+        "--rpc",
+        "Main:ping",
+        "--for",
+        "3",
+    ]);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["joined"], 4);
+    assert_eq!(report["calls_unanswered"], 0, "{report}");
+    // Nobody is refused: each client hears of those at the other listener too.
+    assert_eq!(report["dropped"], 0);
+    host.say(r#"{"do":"quit"}"#);
+    assert_eq!(host.end().0, Some(0));
+}
+
 #[test]
 fn a_table_is_printed_for_people_and_enet_gives_the_round_trips_without_calls() {
     let (_host, url) = Gdwire::host(&[]);
@@ -145,6 +240,8 @@ fn wrong_arguments_are_refused_in_one_line() {
         (&[url, "--clients", "1", "--rate", "nan"], "per second"),
         (&[url, "--clients", "1", "--args", "{}"], "array"),
         (&[url, "--clients", "1", "--rpc", "../x:y"], "path"),
+        (&[url, "--clients", "1", "--frame", "0"], "seconds"),
+        (&["--clients", "1"], "URL"),
     ] {
         let mut all = vec!["swarm"];
         all.extend(arguments);

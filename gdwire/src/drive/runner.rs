@@ -247,8 +247,8 @@ macro_rules! driver_methods {
         ///
         /// For a game that ticks: everything that came in a period is handled together and answered together, and
         /// nothing wakes the thread in between, not each acknowledgement. It costs up to `period` of latency, as the
-        /// engine's own loop does, which looks at its socket once a frame. The system's buffer of the socket (1 MiB is
-        /// asked for) has to hold what comes in a period; deadlines of the protocol are kept to the millisecond.
+        /// engine's own loop does, which looks at its socket once a frame. The system's buffer of the socket (a server asks
+        /// for 4 MiB, a client for 1) has to hold what comes in a period; deadlines of the protocol are kept to the millisecond.
         ///
         /// # Errors
         /// What the system says.

@@ -7,6 +7,9 @@ use std::net::UdpSocket;
 
 /// Asked of the system for each direction; it may give less.
 const BUFFER_BYTES: usize = 1024 * 1024;
+/// Asked for what a server receives: small datagrams count several times their length there, and thousands of clients
+/// send some thousand of them while a server waits for its turn on the processor.
+const SERVER_RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A UDP socket at `address`; `[::]` takes IPv4 too (dual stack).
 ///
@@ -23,6 +26,11 @@ pub(in crate::drive) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(BUFFER_BYTES);
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// Makes room for what comes from many clients.
+pub(super) fn widen(socket: &UdpSocket) {
+    let _ = socket2::SockRef::from(socket).set_recv_buffer_size(SERVER_RECEIVE_BYTES);
 }
 
 /// Where a client binds that wants to reach `destination`: any port of any address of its family.

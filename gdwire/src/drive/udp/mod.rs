@@ -77,6 +77,7 @@ impl Port {
     /// remote from the address that the remote has asked.
     pub(super) fn of_server(socket: &UdpSocket) -> io::Result<Self> {
         let mut port = Self::of_client(socket)?;
+        bind::widen(socket);
         if socket.local_addr()?.ip().is_unspecified() {
             port.homes = Some(Homes::default());
         }

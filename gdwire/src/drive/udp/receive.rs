@@ -34,6 +34,12 @@ pub(in crate::drive) struct Received {
 }
 
 impl Received {
+    /// The socket was empty.
+    #[cfg(feature = "tokio")]
+    pub(in crate::drive) const NOTHING: Self = Self {
+        count: 0,
+        is_drained: true,
+    };
     /// No datagram, but word about one that was sent.
     pub(super) const NOTICE: Self = Self {
         count: 0,
