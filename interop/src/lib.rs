@@ -4,5 +4,6 @@ pub mod arena;
 pub mod differential;
 pub mod enet;
 pub mod engine;
+pub mod ice;
 pub mod lossy;
 pub mod stage;
