@@ -367,8 +367,10 @@ impl Peer {
             self.out.flying_bytes -= piece.bytes().len();
         }
         self.overtaking.acknowledged(flight, clock.now(), micros);
-        self.out.finish_piece(piece);
-        output.in_flight.remove(sequence);
+        let out = &mut self.out;
+        output
+            .in_flight
+            .remove(sequence, |piece| out.finish_piece(piece));
         self.measured(clock.now(), micros);
         self.disconnect_if_drained();
         Step::Done
@@ -387,7 +389,7 @@ impl Peer {
             self.out.flying -= 1;
         }
         self.overtaking.acknowledged(flight, clock.now(), micros);
-        control.remove(sequence);
+        control.remove(sequence, |_| ());
         self.measured(clock.now(), micros);
         self.disconnect_if_drained();
         Step::Done
@@ -415,7 +417,7 @@ impl Peer {
         }
         if let Some((_, flight)) = self.out.control.find(CONNECT_SEQUENCE) {
             self.out.flying -= usize::from(flight.state == SlotState::Flying);
-            self.out.control.remove(CONNECT_SEQUENCE);
+            self.out.control.remove(CONNECT_SEQUENCE, |_| ());
         }
         self.state = state;
         self.control_received = sequence;

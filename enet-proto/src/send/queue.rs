@@ -500,12 +500,12 @@ impl Outgoing {
         Some(other)
     }
 
-    /// Notes that `piece` was acknowledged.
+    /// Notes that `piece` and all before it on its channel were acknowledged: with the last one goes the packet.
     #[inline]
     pub(crate) fn finish_piece(&mut self, piece: &Piece) {
-        self.queued_bytes -= piece.bytes().len();
         if piece.is_last() {
             self.queued_packets -= 1;
+            self.queued_bytes -= piece.payload.len();
         }
     }
 }
