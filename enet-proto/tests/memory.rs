@@ -8,7 +8,7 @@ use bytes::Bytes;
 use common::raw::{self, CONNECTION, ConnectFields, FragmentFields};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use enet_proto::{Config, Event, Host, PacketFlags, PeerKey};
+use enet_proto::{Config, DisconnectReason, Event, Host, PacketFlags, PeerKey};
 use peak_alloc::PeakAlloc;
 use proto_core::Instant;
 use std::sync::Mutex;
@@ -121,7 +121,7 @@ impl Attacker {
     /// Empty packets behind a gap, on all channels, as far from each other as the window allows, and then more of them.
     fn hoard_packets(&self, victim: &mut Victim) {
         let far = [2, 28_000].into_iter();
-        for sequence in far.chain((34..28_000).step_by(4096)) {
+        for sequence in far.chain([9000, 18_000]) {
             for channel in 0..255 {
                 self.send(victim, &raw::reliable(channel, sequence, b""));
             }
@@ -266,4 +266,132 @@ fn packets_of_which_one_part_is_never_acknowledged_count_as_a_whole() {
         println!("{withheld:?}: {most} bytes");
         assert!(most < 6 * MIB, "{withheld:?}: {most}");
     }
+}
+
+/// Everything that a peer can make the host hold, from so many of them at once.
+fn attack_with(victim: &mut Victim, peers: u32) -> Vec<Attacker> {
+    let attackers: Vec<_> = (0..peers)
+        .map(|index| victim.connect(address(index)))
+        .collect();
+    for attacker in &attackers {
+        fill_queue(victim, attacker, 2000);
+        attacker.hoard_packets(victim);
+        attacker.hoard_fragments(victim, 0, 2);
+        attacker.hoard_fragments(victim, 7, 1);
+    }
+    attackers
+}
+
+// req: HG-18
+#[test]
+fn two_hundred_and_fifty_six_peers_make_a_host_hold_less_than_1_gib() {
+    let _alone = ALONE.lock();
+    let mut config = Config::new([1; 32]);
+    config.max_peers = 256;
+    let mut victim = Victim::new(config);
+    victim.count();
+    let attackers = attack_with(&mut victim, 255);
+    assert_eq!(victim.host.connected_peers(), 255);
+    let most = victim.most_bytes();
+    println!("256 peers: {most} bytes");
+    assert!(most < 1024 * MIB, "{most}");
+
+    // The honest one comes last, and has its share: a packet of 200 kB whose parts come in the wrong order, and an answer.
+    let honest = victim.connect(address(1_000_000));
+    let parts = 200_000_u32.div_ceil(4000);
+    for number in (0..parts).rev() {
+        let fields = FragmentFields {
+            channel: 0,
+            sequence: 1 + u16::try_from(number).expect("few"),
+            start: 1,
+            count: parts,
+            number,
+            total_bytes: 200_000,
+            offset: number * 4000,
+        };
+        honest.send(&mut victim, &raw::fragment(fields, &[9; 4000]));
+    }
+    let mut events = core::iter::from_fn(|| victim.host.poll_event());
+    assert!(
+        events.any(
+            |event| matches!(event, Event::Received { payload, .. } if payload.len() == 200_000)
+        )
+    );
+    let key = honest.key.expect("it is connected");
+    let answer = Bytes::from(vec![1; 200_000]);
+    assert_eq!(
+        victim.host.send(key, 0, PacketFlags::RELIABLE, answer),
+        Ok(())
+    );
+    drop(attackers);
+}
+
+// req: HG-13
+#[test]
+fn who_takes_all_of_the_shared_memory_is_dropped_when_others_need_it() {
+    let _alone = ALONE.lock();
+    let mut config = Config::new([1; 32]);
+    config.max_peers = 8;
+    config.limits.host_receive_bytes = 4 * MIB;
+    let mut victim = Victim::new(config);
+    let hoarders: Vec<_> = (0..7).map(|index| victim.connect(address(index))).collect();
+    for hoarder in &hoarders {
+        hoarder.hoard_fragments(&mut victim, 1, 4);
+    }
+    let honest = victim.connect(address(100));
+    while victim.host.poll_event().is_some() {}
+    let fields = |number: u32| FragmentFields {
+        channel: 0,
+        sequence: 1 + u16::try_from(number).expect("few"),
+        start: 1,
+        count: 250,
+        number,
+        total_bytes: 1_000_000,
+        offset: number * 4000,
+    };
+    let mut dropped = Vec::new();
+    for second in 0..20 {
+        // It sends again what is not acknowledged, and all live ones acknowledge pings.
+        for number in 0..250 {
+            honest.send(&mut victim, &raw::fragment(fields(number), &[9; 4000]));
+        }
+        let mut answers = Vec::new();
+        victim.send_all(|to, bytes| {
+            let datagram = raw::parse(bytes, false);
+            let sent_time = datagram.sent_time.unwrap_or_default();
+            for command in datagram
+                .commands
+                .iter()
+                .filter(|command| command.flags & 0x80 != 0)
+            {
+                answers.push((
+                    to,
+                    raw::acknowledge(command.channel, command.sequence, sent_time),
+                ));
+            }
+        });
+        for (to, answer) in answers {
+            let peers = hoarders.iter().chain([&honest]);
+            let peer = peers.clone().find(|peer| peer.from == to);
+            peer.expect("one of them").send(&mut victim, &answer);
+        }
+        while let Some(event) = victim.host.poll_event() {
+            match event {
+                Event::Received { payload, .. } => {
+                    assert_eq!(payload.len(), 1_000_000);
+                    println!("delivered in second {second}, dropped {dropped:?}");
+                    assert!(!dropped.is_empty() && dropped.len() < 7 && second <= 10);
+                    return;
+                }
+                Event::Disconnected { peer, reason } => {
+                    assert_ne!(Some(peer), honest.key);
+                    assert_eq!(reason, DisconnectReason::HostLimit);
+                    dropped.push(peer);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        victim.pass(1000 * MILLISECOND);
+    }
+    panic!("the honest packet never arrived");
 }
