@@ -22,6 +22,11 @@ const CONNECT_SEQUENCE: u16 = 1;
 /// Godot pads shorter input of FastLZ to this length.
 const PADDED_BYTES: usize = 16;
 
+/// Whether a connection-level command `sequence` can be the next that comes after `last`: at most `gap` are missing.
+pub(crate) const fn is_plausible(sequence: u16, last: u16, gap: u16) -> bool {
+    sequence.wrapping_sub(last) <= gap
+}
+
 /// What of the host a connection needs to handle a datagram.
 pub(crate) struct Surroundings<'a> {
     pub(crate) config: &'a Config,
@@ -228,6 +233,8 @@ impl Peer {
     /// Handles any command that [`Peer::on_command`] does not know by itself.
     fn on_rare(&mut self, head: Head, body: &Body<'_>, around: &mut Surroundings<'_>) -> Step {
         let (channel, sequence) = (head.channel, head.sequence);
+        let gap = around.config.limits.disconnect_gap;
+        let plausible = is_plausible(sequence, self.control_received, gap);
         match body {
             Body::SendFragment(part) => self.on_packet(channel, around, |input, budget, events| {
                 let deliver = &mut |flags, payload| events.deliver(flags, payload);
@@ -242,13 +249,18 @@ impl Peer {
             Body::SendUnsequenced { group, payload } => {
                 self.on_unsequenced(channel, *group, payload, around)
             }
-            Body::VerifyConnect(terms) => self.on_verify_connect(terms, around),
+            Body::VerifyConnect(terms) => self.on_verify_connect(sequence, terms, around),
+            Body::Disconnect { .. } if !plausible => Step::Refused(DropReason::OutsideWindow),
             Body::Disconnect { data } => Step::Ended(Ended {
                 reason: DisconnectReason::Remote { data: *data },
                 acknowledge: head.wants_acknowledgement().then_some(sequence),
             }),
-            Body::Ping if self.state.is_open() => Step::Done,
+            Body::Ping if self.state.is_open() => {
+                self.note_control(sequence, plausible);
+                Step::Done
+            }
             Body::BandwidthLimit { incoming, outgoing } if self.state.is_open() => {
+                self.note_control(sequence, plausible);
                 self.incoming_bandwidth = *incoming;
                 self.outgoing_bandwidth = *outgoing;
                 self.window_bytes =
@@ -260,12 +272,20 @@ impl Peer {
                 acceleration,
                 deceleration,
             } if self.state.is_open() => {
+                self.note_control(sequence, plausible);
                 self.throttle.interval_ms = *interval_ms;
                 self.throttle.acceleration = *acceleration;
                 self.throttle.deceleration = *deceleration;
                 Step::Done
             }
             _ => Step::Refused(DropReason::UnexpectedCommand),
+        }
+    }
+
+    /// Notes the number of a connection-level command, unless a forger may have made it up.
+    const fn note_control(&mut self, sequence: u16, plausible: bool) {
+        if plausible {
+            self.control_received = sequence;
         }
     }
 
@@ -373,7 +393,12 @@ impl Peer {
         Step::Done
     }
 
-    fn on_verify_connect(&mut self, terms: &VerifyConnect, around: &mut Surroundings<'_>) -> Step {
+    fn on_verify_connect(
+        &mut self,
+        sequence: u16,
+        terms: &VerifyConnect,
+        around: &mut Surroundings<'_>,
+    ) -> Step {
         let Some(state) = self.state.after(Input::Verified) else {
             return Step::Ignored(DropReason::UnexpectedCommand);
         };
@@ -393,6 +418,7 @@ impl Peer {
             self.out.control.remove(CONNECT_SEQUENCE);
         }
         self.state = state;
+        self.control_received = sequence;
         self.channels.limit(channel_count);
         self.remote_id = terms.outgoing_peer_id;
         self.incoming_session = terms.incoming_session_id & 3;
