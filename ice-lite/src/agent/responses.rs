@@ -49,6 +49,10 @@ impl Agent {
         }
     }
 
+    pub(super) fn is_question(&self, id: TransactionId) -> bool {
+        self.question(id).is_some()
+    }
+
     fn question(&self, id: TransactionId) -> Option<Question> {
         for pair in &self.pairs {
             if pair.has_check(id) {
@@ -97,7 +101,6 @@ impl Agent {
         pair.stats.last_heard = Some(now);
         if !mirrored {
             pair.moved_at = Some(now);
-            pair.may_retry = false;
             self.fail_pair(key, "the answer came from elsewhere");
             return self.refuse(DropReason::WrongAddress);
         }
@@ -217,6 +220,7 @@ impl Agent {
         };
         pair.check = None;
         pair.nominate_next = false;
+        pair.may_retry = false;
         pair.valid = None;
         pair.nominated = None;
         self.triggered.retain(|&waiting| waiting != key);
