@@ -134,14 +134,21 @@ impl Default for Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Connections that are not proven yet, oldest out; about 250 bytes each.
+    /// Connections that are not proven yet; about 250 bytes each. When there are as many, a CONNECT is challenged: it is
+    /// forgotten, and only a remote that shows that it got our answer finds a place, at the expense of one that did not.
     pub half_open: usize,
     /// How long such a connection lives; six times as long once its remote shows that it got an answer.
     pub half_open_lifetime: Duration,
     /// Such connections from one address (IPv6: one /64); loopback is exempt.
     pub half_open_per_address: usize,
+    /// Addresses that met a challenge within 10 s, oldest out; about 120 bytes each. For each address (IPv6: one /64) as
+    /// many ports as `half_open_per_address`.
+    pub proven_addresses: usize,
     /// Connections from one address (IPv6: one /64), half-open ones included; loopback is exempt.
     pub peers_per_address: usize,
+    /// Connection-level commands of a peer that may be missing when its DISCONNECT comes: one whose number is farther
+    /// from the last is taken for forged, and dropped.
+    pub disconnect_gap: u16,
     /// Longest packet sent or received, in bytes.
     pub packet_bytes: usize,
     /// Most fragments of one packet that is received.
@@ -181,7 +188,9 @@ impl Limits {
             half_open: 128,
             half_open_lifetime: Duration::from_secs(5),
             half_open_per_address: 4,
+            proven_addresses: 1024,
             peers_per_address: 8,
+            disconnect_gap: 64,
             packet_bytes: 4 << 20,
             fragments: 8192,
             waiting_bytes: 1 << 20,
@@ -204,7 +213,9 @@ impl Limits {
             half_open: 4095,
             half_open_lifetime: Duration::from_secs(30),
             half_open_per_address: usize::MAX,
+            proven_addresses: 4095,
             peers_per_address: usize::MAX,
+            disconnect_gap: u16::MAX,
             packet_bytes: 32 << 20,
             fragments: 1 << 20,
             waiting_bytes: 32 << 20,
@@ -296,6 +307,7 @@ impl Config {
                     && limits.half_open_per_address > 0
                     && limits.half_open_lifetime > Duration::ZERO,
             ),
+            ("limits.proven_addresses", limits.proven_addresses > 0),
             ("limits.peers_per_address", limits.peers_per_address > 0),
             (
                 "limits.packet_bytes",

@@ -36,7 +36,7 @@ pub enum DropReason {
     /// All places for peers are taken.
     #[error("all places are taken")]
     HostFull,
-    /// A half-open connection made room for a newer one.
+    /// A half-open connection made room for one whose address is proven.
     #[error("the table of half-open connections is full")]
     HalfOpenLimit,
     /// It wants an acknowledgement and gives no sent time.
@@ -51,7 +51,7 @@ pub enum DropReason {
     /// A datagram above 4096 bytes.
     #[error("datagram too large")]
     Oversize,
-    /// Its sequence number is outside the receive window.
+    /// Its sequence number is outside the receive window, or it is a DISCONNECT whose number cannot be the next.
     #[error("outside the window")]
     OutsideWindow,
     /// A receive limit of the peer is reached; a reliable sender tries again.
@@ -108,6 +108,10 @@ pub struct Stats {
     pub bytes_sent: u64,
     /// Connections that were completed.
     pub connects: u64,
+    /// CONNECTs that found the table of half-open connections full and were answered with a challenge.
+    pub challenges_sent: u64,
+    /// Answers to challenges that proved an address.
+    pub challenges_met: u64,
     /// Datagrams that cannot be of this protocol.
     pub foreign: u64,
     /// Reliable commands that were sent again.

@@ -18,7 +18,7 @@ use proto_core::Handled;
 use serde_json::Value;
 use testkit::{Link, Network, NodeId, unhex};
 
-/// Cases that need a compressor in the fixture; the range coder's bounds are tested in `compression.rs`.
+/// Cases that need a compressor in the fixture: they are in `decompression.rs`.
 const COMPRESSION: [&str; 4] = [
     "compressed_random",
     "compressed_output_over_4096",

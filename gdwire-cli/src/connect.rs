@@ -50,6 +50,7 @@ pub(crate) fn client_config(url: &EnetUrl, token: Option<&Hex>) -> io::Result<Cl
     config.enet.incoming_bandwidth = url.in_bandwidth;
     config.enet.outgoing_bandwidth = url.out_bandwidth;
     config.enet.checksum = url.checksum;
+    config.enet.compression = url.compression;
     if let Some(channels) = url.channels {
         config.channel_count = channels.saturating_add(2);
     }

@@ -61,6 +61,7 @@ fn config(options: &HostOptions) -> io::Result<ServerConfig> {
     config.enet.incoming_bandwidth = url.in_bandwidth;
     config.enet.outgoing_bandwidth = url.out_bandwidth;
     config.enet.checksum = url.checksum;
+    config.enet.compression = url.compression;
     if let Some(channels) = url.channels {
         config.enet.channel_limit = usize::from(channels) + 2;
     }

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 use core::str::FromStr;
+use gdwire::enet::compress::Compression;
 use std::io;
 
 /// A parsed `enet://` URL.
@@ -20,6 +21,8 @@ pub(crate) struct EnetUrl {
     pub(crate) out_bandwidth: u32,
     /// Whether each datagram carries a CRC-32; both sides must agree.
     pub(crate) checksum: bool,
+    /// How datagrams are compressed; both sides must agree.
+    pub(crate) compression: Compression,
 }
 
 /// What is wrong with a URL.
@@ -78,6 +81,7 @@ impl FromStr for EnetUrl {
             in_bandwidth: 0,
             out_bandwidth: 0,
             checksum: false,
+            compression: Compression::None,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             url.set(pair)?;
@@ -108,19 +112,7 @@ impl EnetUrl {
             "in-bandwidth" => self.in_bandwidth = bytes_per_second(key, value)?,
             "out-bandwidth" => self.out_bandwidth = bytes_per_second(key, value)?,
             "checksum" => self.checksum = switch(key, value)?,
-            "compress" if value == "none" => {}
-            "compress" => match value {
-                "range-coder" | "fastlz" | "zlib" | "zstd" => {
-                    return wrong(format!(
-                        "compress={value}: this version has no compression yet"
-                    ));
-                }
-                _ => {
-                    return wrong(format!(
-                        "compress={value}: expected none, range-coder, fastlz, zlib or zstd"
-                    ));
-                }
-            },
+            "compress" => self.compression = compression(value)?,
             "dtls" => {
                 if switch(key, value)? {
                     return wrong("dtls=1: this version has no DTLS yet");
@@ -137,6 +129,21 @@ fn bytes_per_second(key: &str, value: &str) -> Result<u32, UrlError> {
         UrlError(format!(
             "{key}={value}: expected bytes per second, 0 for no limit"
         ))
+    })
+}
+
+fn compression(value: &str) -> Result<Compression, UrlError> {
+    Ok(match value {
+        "none" => Compression::None,
+        "range-coder" => Compression::RangeCoder,
+        "fastlz" => Compression::FastLz,
+        "zlib" => Compression::Zlib,
+        "zstd" => return wrong("compress=zstd: this version has no zstd yet"),
+        _ => {
+            return wrong(format!(
+                "compress={value}: expected none, range-coder, fastlz, zlib or zstd"
+            ));
+        }
     })
 }
 
@@ -164,7 +171,19 @@ mod tests {
         assert_eq!((url.in_bandwidth, url.out_bandwidth), (1000, 0));
         assert!(url.checksum);
         assert_eq!(parse("enet://game.example:1").unwrap().host, "game.example");
-        assert_eq!(parse("enet://*:0?compress=none&dtls=0").unwrap().host, "*");
+        let url = parse("enet://*:0?compress=none&dtls=0").unwrap();
+        assert_eq!(
+            (url.host.as_str(), url.compression),
+            ("*", Compression::None)
+        );
+        for (name, compression) in [
+            ("range-coder", Compression::RangeCoder),
+            ("fastlz", Compression::FastLz),
+            ("zlib", Compression::Zlib),
+        ] {
+            let url = parse(&format!("enet://a:1?compress={name}")).unwrap();
+            assert_eq!(url.compression, compression);
+        }
     }
 
     #[test]
@@ -178,7 +197,7 @@ mod tests {
             ("enet://::1:9", "brackets"),
             ("enet://[::1:9", "closing ]"),
             ("enet://a:1?channels=254", "1 to 253"),
-            ("enet://a:1?compress=zstd", "no compression yet"),
+            ("enet://a:1?compress=zstd", "no zstd yet"),
             ("enet://a:1?compress=rar", "expected none"),
             ("enet://a:1?dtls=1", "no DTLS yet"),
             ("enet://a:1?color=red", "color"),

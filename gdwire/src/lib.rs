@@ -49,7 +49,9 @@
 //! | [`variant`] | Godot's values and their encodings (`replication-proto`) |
 //! | [`enet`] | ENet itself (`enet-proto`) |
 //!
-//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO.
+//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `zlib` adds
+//! that mode of [`enet::compress`], in which the range coder and FastLZ always are. `dtls` adds the module `dtls`: DTLS as
+//! `ENetMultiplayerPeer` sets it up, at both ends, in pure Rust.
 //!
 //! Deliberate differences from Godot: a server refuses a client whose id is illegal or taken before the game hears of
 //! it, and tells the client so ([`Refusal`]); `disconnect_peer` lets what was sent before arrive; a client that does
@@ -61,6 +63,8 @@ extern crate alloc;
 
 #[cfg(feature = "_udp")]
 pub mod drive;
+#[cfg(feature = "dtls")]
+pub mod dtls;
 mod peers;
 #[cfg(feature = "project")]
 pub mod project;

@@ -44,10 +44,10 @@
 //!
 //! # How far it is
 //!
-//! A first version. Tests cover candidates of all kinds through NAT boxes of every mapping and filter in a simulated
-//! internet, with and without a relay, trickle, loss, role conflicts, consent, candidate lines, priorities, pacing and
-//! gathering. Lite agents, restart, renomination and names of multicast DNS are written and not yet tested, and it has not
-//! been run against another implementation. Session descriptions and many agents on one socket are missing.
+//! A first version. Each rule of RFC 8445, trickle, restart, consent and lite agents that it follows has a test, named
+//! after it; agents connect through NAT boxes of every mapping and filter in a simulated internet, with and without a relay,
+//! exactly where there is a way. It has not been run against another implementation. Session descriptions and many agents on
+//! one socket are missing.
 //!
 //! # A driver
 //!

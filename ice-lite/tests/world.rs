@@ -221,6 +221,33 @@ fn two_players_in_one_home_use_their_own_network() {
     }
 }
 
+// req: I-80, I-51
+#[test]
+fn a_player_that_changes_its_network_is_followed_without_a_restart() {
+    for mover in [0, 1] {
+        for boxes in [vec![], vec![Nat::PORT_RESTRICTED]] {
+            let sides = [Side::behind(boxes.clone()), Side::behind(boxes)];
+            let mut game = Match::new(6, sides, Options::default());
+            assert!(game.connect(5 * SECOND), "{}", game.why());
+            game.move_out(mover);
+            assert!(
+                game.run_until(20 * SECOND, |players| {
+                    let [from, to] = [players[mover], players[1 - mover]];
+                    let paths = from.agent.path().zip(to.agent.path());
+                    paths.is_some_and(|(from, to)| {
+                        from.base.ip().to_string() == "198.51.100.77" && to.remote == from.base
+                    })
+                }),
+                "player {mover}: {}",
+                game.why()
+            );
+            let before = game.player(1 - mover).data;
+            game.run(2 * SECOND);
+            assert!(game.player(1 - mover).data > before + 5, "data goes on");
+        }
+    }
+}
+
 // req: X-7
 #[test]
 fn the_same_seed_gives_the_same_log() {

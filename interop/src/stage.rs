@@ -317,6 +317,18 @@ impl Stage {
         }
     }
 
+    /// Our side's ENet.
+    ///
+    /// # Panics
+    /// After [`Stage::vanish`].
+    #[must_use]
+    pub fn enet(&self) -> &enet_proto::Host {
+        match self.ours.as_ref().expect("our side is there") {
+            Ours::Server(driver) => driver.server().enet(),
+            Ours::Client(driver) => driver.client().enet(),
+        }
+    }
+
     /// Lets everybody play until `done`.
     ///
     /// # Panics

@@ -71,10 +71,11 @@ mod machine;
 mod network;
 mod operations;
 mod transcript;
+pub mod trial;
 pub mod world;
 
 pub use dice::Dice;
-pub use link::{Burst, Link, Rate};
+pub use link::{BadScript, Blackout, Burst, Deviation, Fault, Jitter, Link, Rate, Script};
 pub use machine::Machine;
 pub use network::{Network, NetworkStats, NodeId, Pair};
 pub use operations::{BrokenInvariant, run_operations};

@@ -3,6 +3,7 @@
 use crate::link::{Fate, LinkState};
 use crate::{Dice, Link, Machine, Transcript};
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::rc::Rc;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use proto_core::{Handled, Instant};
@@ -407,7 +408,7 @@ impl<M: Machine> Network<M> {
         self.links.entry((from, to)).or_insert_with(|| {
             let mut label = address_bytes(from);
             label.extend(address_bytes(to));
-            LinkState::new(link, dice.part(&label))
+            LinkState::new(link, Rc::from(""), dice.part(&label))
         })
     }
 }

@@ -6,7 +6,9 @@
 //!
 //! | mode | Godot | feature | state | what it is good for |
 //! | --- | --- | --- | --- | --- |
-//! | [`Compression::RangeCoder`] | `COMPRESS_RANGE_CODER` | `range-coder` | 66 KB | small datagrams; the only one that C ENet has |
+//! | [`Compression::RangeCoder`] | `COMPRESS_RANGE_CODER` | `range-coder` (default) | 66 KB | small datagrams; the only one that C ENet has |
+//! | [`Compression::FastLz`] | `COMPRESS_FASTLZ` | `fastlz` (default) | 32 KiB | what repeats itself within a datagram, for little time |
+//! | [`Compression::Zlib`] | `COMPRESS_ZLIB` | `zlib` | 370 KB | text |
 //!
 //! Nothing on the wire names the mode: with different ones, the CONNECT is dropped as [`BadCompression`] or
 //! [`NotCompressed`], and the client learns no more than that nobody answers.
@@ -15,19 +17,30 @@
 //!
 //! A datagram decompresses to at most 4096 bytes less its header, and to 64 bytes while its sender has no connection. The
 //! output buffer has that size before decompression starts, so no input makes it grow; a decompressor has no other memory
-//! than its fixed state. What does not fit or makes no sense is dropped and counted as [`BadCompression`]. Address and
+//! than its fixed state, which is at most 66 KB. What does not fit or makes no sense is dropped and counted as [`BadCompression`]. Address and
 //! session are checked before anything is decompressed.
 //!
 //! [`BadCompression`]: crate::DropReason::BadCompression
 //! [`NotCompressed`]: crate::DropReason::NotCompressed
 
 mod codec;
+#[cfg(feature = "fastlz")]
+mod fastlz;
 #[cfg(feature = "range-coder")]
 mod range_coder;
+#[cfg(feature = "zlib")]
+mod zlib;
 
 pub(crate) use codec::Codec;
+#[cfg(feature = "fastlz")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fastlz")))]
+pub use fastlz::FastLz;
 #[cfg(feature = "range-coder")]
+#[cfg_attr(docsrs, doc(cfg(feature = "range-coder")))]
 pub use range_coder::RangeCoder;
+#[cfg(feature = "zlib")]
+#[cfg_attr(docsrs, doc(cfg(feature = "zlib")))]
+pub use zlib::Zlib;
 
 use alloc::boxed::Box;
 
@@ -57,6 +70,14 @@ pub enum Compression {
     #[cfg(feature = "range-coder")]
     #[cfg_attr(docsrs, doc(cfg(feature = "range-coder")))]
     RangeCoder,
+    /// [`FastLz`], level 1.
+    #[cfg(feature = "fastlz")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "fastlz")))]
+    FastLz,
+    /// [`Zlib`], level 6.
+    #[cfg(feature = "zlib")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "zlib")))]
+    Zlib,
 }
 
 impl Compression {
@@ -67,6 +88,10 @@ impl Compression {
             Self::None => None,
             #[cfg(feature = "range-coder")]
             Self::RangeCoder => Some(Box::new(RangeCoder::new())),
+            #[cfg(feature = "fastlz")]
+            Self::FastLz => Some(Box::new(FastLz::new())),
+            #[cfg(feature = "zlib")]
+            Self::Zlib => Some(Box::new(Zlib::new())),
         }
     }
 }

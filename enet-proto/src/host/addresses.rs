@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// What counts as one address: an IPv4 address, or the /64 of an IPv6 one; nothing for loopback, which is exempt.
-fn prefix(address: SocketAddr) -> Option<IpAddr> {
+pub(super) fn prefix(address: SocketAddr) -> Option<IpAddr> {
     match address.ip().to_canonical() {
         ip if ip.is_loopback() => None,
         IpAddr::V6(ip) => {

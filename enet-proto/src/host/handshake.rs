@@ -8,113 +8,29 @@
 //! VERIFY_CONNECT is only ever sent in answer to a datagram: a CONNECT, whose copies an honest client sends anyway, or
 //! one that carries the number and session that only a reader of VERIFY_CONNECT knows.
 
-use super::Host;
+use super::challenge::Cookie;
+use super::half_open::{ATTEMPTS, Attempt, HalfOpen};
 use super::replies::{Farewell, Reply};
 use super::routes::Route;
+use super::{Host, is_connect_command};
 use crate::config::Admission;
 use crate::key::{PeerKey, RequestKey};
-use crate::peer::{Identity, Peer, Received, mtu_for, window_for};
+use crate::peer::{Identity, Peer, Received, is_plausible, mtu_for, window_for};
 use crate::wire::{
-    Body, CONNECTION_CHANNEL, Command, Connect, ConnectId, MAXIMUM_CHANNELS, MAXIMUM_MTU_BYTES,
-    MAXIMUM_WINDOW_BYTES, MINIMUM_WINDOW_BYTES, NO_PEER_ID, VerifyConnect,
+    Body, CONNECTION_CHANNEL, Command, Connect, ConnectId, Header, MAXIMUM_CHANNELS,
+    MAXIMUM_MTU_BYTES, MAXIMUM_WINDOW_BYTES, MINIMUM_WINDOW_BYTES, NO_PEER_ID, VerifyConnect,
 };
 use crate::{DropReason, Event, RequestGone};
-use alloc::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
 use core::time::Duration;
-use proto_core::{Instant, Reader};
+use proto_core::{Instant, Reader, SeedRng};
 
 /// The first connection-level command of either side.
 const FIRST_SEQUENCE: u16 = 1;
-/// Attempts of VERIFY_CONNECT whose echo is accepted, last ones first.
-const ATTEMPTS: usize = 8;
 /// The least time between two answers to anything but CONNECT.
 const PACE: Duration = Duration::from_millis(100);
 /// How many lifetimes a remote may take that proves that it knows its number.
 const LIFETIMES: u32 = 6;
-
-/// A remote that asked to connect.
-#[derive(Debug)]
-pub(super) struct HalfOpen {
-    serial: u32,
-    pub(super) address: SocketAddr,
-    /// What the remote sent.
-    pub(super) offer: VerifyConnect,
-    data: u32,
-    /// Session of datagrams to us, and from us.
-    sessions: (u8, u8),
-    granted: bool,
-    /// Bytes that it sent and that were not answered; no answer is longer.
-    credit: usize,
-    /// When VERIFY_CONNECT was sent, last one first.
-    sent: [Option<Instant>; ATTEMPTS],
-    /// When it is forgotten, and the latest time to which that may be put off.
-    expires: Instant,
-    expires_at_last: Instant,
-    /// Whether a VERIFY_CONNECT waits to be sent.
-    is_queued: bool,
-    /// The last PING that came too early, by number and sent time: it is acknowledged when the remote is in.
-    ping: Option<(u16, u16)>,
-}
-
-/// All remotes that asked to connect, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct HalfOpenTable {
-    entries: BTreeMap<u16, HalfOpen>,
-    /// In order of arrival; an entry that is gone leaves when it comes to the front.
-    ages: VecDeque<(Instant, u16, u32)>,
-    serial: u32,
-}
-
-impl HalfOpenTable {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(super) fn get_mut(&mut self, id: u16) -> Option<&mut HalfOpen> {
-        self.entries.get_mut(&id)
-    }
-
-    /// When the oldest one expires.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.ages.front().map(|&(expires, ..)| expires)
-    }
-
-    /// The number of the oldest one, if it expires by `now`.
-    fn oldest(&mut self, now: Instant) -> Option<u16> {
-        while let Some(&(expires, id, serial)) = self.ages.front() {
-            let entry = self.entries.get(&id);
-            let put_off = match entry.filter(|entry| entry.serial == serial) {
-                Some(entry) if entry.expires > expires => Some(entry.expires),
-                Some(_) => return (expires <= now).then_some(id),
-                None => None,
-            };
-            self.ages.pop_front();
-            if let Some(expires) = put_off {
-                self.ages.push_back((expires, id, serial));
-            }
-        }
-        None
-    }
-
-    fn find(&mut self, request: RequestKey) -> Result<&mut HalfOpen, RequestGone> {
-        match self.entries.get_mut(&request.wire_id) {
-            Some(entry) if entry.serial == request.serial && !entry.granted => Ok(entry),
-            _ => Err(RequestGone),
-        }
-    }
-
-    fn clean(&mut self) {
-        while let Some(&(_, id, serial)) = self.ages.front()
-            && self
-                .entries
-                .get(&id)
-                .is_none_or(|entry| entry.serial != serial)
-        {
-            self.ages.pop_front();
-        }
-    }
-}
 
 impl Host {
     /// Lets the remote of a [`Event::ConnectRequested`] in.
@@ -151,11 +67,67 @@ impl Host {
         Ok(())
     }
 
+    /// A datagram without a number: the answer to a challenge, or CONNECT, or one behind the other.
+    pub(super) fn on_stranger(
+        &mut self,
+        (from, bytes): (SocketAddr, usize),
+        reader: &mut Reader<'_>,
+        header: Header,
+    ) -> Result<Received, DropReason> {
+        let mut received = Received::default();
+        let mut is_connect = is_connect_command(reader.rest());
+        let mut command = Command::decode(reader);
+        if let Ok(Command {
+            body:
+                Body::Acknowledge {
+                    sequence,
+                    sent_time,
+                },
+            ..
+        }) = command
+            && self.on_cookie(
+                from,
+                Cookie {
+                    sequence,
+                    sent_time,
+                },
+            )
+        {
+            received.applied = true;
+            if reader.is_empty() {
+                return Ok(received);
+            }
+            is_connect = is_connect_command(reader.rest());
+            command = Command::decode(reader);
+        }
+        let (sequence, connect) = match command {
+            Ok(Command {
+                sequence,
+                body: Body::Connect(connect),
+                ..
+            }) => (sequence, connect),
+            Ok(_) => return Err(DropReason::NotConnected),
+            Err(_) if is_connect => return Err(DropReason::Truncated),
+            Err(_) => return Err(DropReason::NotConnected),
+        };
+        let asked_at = header.sent_time.ok_or(DropReason::NoSentTime)?;
+        self.on_connect(from, &connect, (sequence, asked_at))?;
+        self.note_asked(from, connect.terms.connect_id, bytes);
+        match reader.len() {
+            0 => {}
+            1..4 => self.stats.drop(DropReason::Trailing),
+            _ => self.stats.drop(DropReason::UnexpectedCommand),
+        }
+        received.applied = true;
+        Ok(received)
+    }
+
     /// CONNECT from somebody without a number.
     pub(super) fn on_connect(
         &mut self,
         from: SocketAddr,
         connect: &Connect,
+        (sequence, asked_at): (u16, u16),
     ) -> Result<(), DropReason> {
         let offer = &connect.terms;
         let channel_count = usize::try_from(offer.channel_count).unwrap_or(usize::MAX);
@@ -178,19 +150,27 @@ impl Host {
         if self.connected >= self.config.max_peers {
             return Err(DropReason::HostFull);
         }
-        if self.half_open.len() >= limits.half_open {
-            self.evict_half_open();
-        }
-        let id = match self.routes.choose(&mut self.rng) {
+        let room = self.half_open.len() < limits.half_open;
+        let free = if room {
+            self.routes.choose(&mut self.rng)
+        } else {
+            None
+        };
+        let proven = self.is_proven(from);
+        let id = match free {
             Some(id) => id,
-            None => {
+            None if proven => {
                 self.evict_half_open();
                 self.routes
                     .choose(&mut self.rng)
                     .ok_or(DropReason::HostFull)?
             }
+            None => {
+                self.challenge(from, connect, asked_at);
+                return Ok(());
+            }
         };
-        self.add_half_open(id, from, connect);
+        self.add_half_open(id, from, connect, (sequence, proven));
         match self.config.admission {
             Admission::Automatic => {
                 if let Some(entry) = self.half_open.get_mut(id) {
@@ -201,7 +181,7 @@ impl Host {
             Admission::Deferred => self.events.push(Event::ConnectRequested {
                 request: RequestKey {
                     wire_id: id,
-                    serial: self.half_open.serial,
+                    serial: self.half_open.get(id).map_or(0, |entry| entry.serial),
                 },
                 address: from,
                 data: connect.data,
@@ -222,23 +202,29 @@ impl Host {
         }
     }
 
-    fn add_half_open(&mut self, id: u16, address: SocketAddr, connect: &Connect) {
+    fn add_half_open(
+        &mut self,
+        id: u16,
+        address: SocketAddr,
+        connect: &Connect,
+        (sequence, proven): (u16, bool),
+    ) {
         self.tombstones.remove(id);
         let offer = connect.terms;
         let offered = (offer.incoming_session_id, offer.outgoing_session_id);
         let sessions = self.routes.agree(id, offered, &mut self.rng);
-        let table = &mut self.half_open;
-        table.serial = table.serial.wrapping_add(1);
         let lifetime = self.config.limits.half_open_lifetime;
         let expires = self.clock.now() + lifetime;
-        table.ages.push_back((expires, id, table.serial));
-        table.entries.insert(
+        let serial = self.half_open.next_serial();
+        self.half_open.insert(
             id,
             HalfOpen {
-                serial: table.serial,
+                serial,
                 address,
                 offer,
                 data: connect.data,
+                sequence,
+                proven,
                 sessions,
                 granted: false,
                 credit: 0,
@@ -263,7 +249,7 @@ impl Host {
     }
 
     fn evict_half_open(&mut self) {
-        if let Some(id) = self.half_open.oldest(Instant::MAX) {
+        if let Some(id) = self.half_open.weakest() {
             self.stats.drop(DropReason::HalfOpenLimit);
             self.forget_half_open(id);
         }
@@ -271,17 +257,16 @@ impl Host {
 
     /// Forgets those that took too long.
     pub(super) fn expire_half_open(&mut self) {
-        while let Some(id) = self.half_open.oldest(self.clock.now()) {
+        while let Some(id) = self.half_open.expired(self.clock.now()) {
             self.forget_half_open(id);
         }
     }
 
     fn forget_half_open(&mut self, id: u16) {
-        if let Some(entry) = self.half_open.entries.remove(&id) {
+        if let Some(entry) = self.half_open.remove(id) {
             self.addresses
                 .remove_half_open(entry.address, entry.offer.connect_id);
             self.routes.set(id, Route::Free);
-            self.half_open.clean();
         }
     }
 
@@ -304,17 +289,26 @@ impl Host {
         rest.is_some()
     }
 
-    /// The VERIFY_CONNECT for number `id`, and where it goes, if that remote still waits for it.
-    pub(super) fn verify(&mut self, id: u16, serial: u32) -> Option<(SocketAddr, VerifyConnect)> {
-        let now = self.clock.now();
+    /// The VERIFY_CONNECT for number `id`, where it goes, and the sent time that it shall give, if that remote still
+    /// waits for it.
+    pub(super) fn verify(
+        &mut self,
+        id: u16,
+        serial: u32,
+    ) -> Option<(SocketAddr, VerifyConnect, u16)> {
+        let at = self.clock.now();
         let config = &self.config;
-        let entry = self.half_open.entries.get_mut(&id)?;
+        let entry = self.half_open.get_mut(id)?;
         if entry.serial != serial {
             return None;
         }
         entry.is_queued = false;
         entry.sent.rotate_right(1);
-        entry.sent[0] = Some(now);
+        let echo = match config.clock_base {
+            Some(_) => self.clock.wire(at),
+            None => random_time(&mut self.rng),
+        };
+        entry.sent[0] = Some(Attempt { at, echo });
         let offer = &entry.offer;
         let window = window_for(config.incoming_bandwidth)
             .min(offer.window_bytes)
@@ -331,12 +325,12 @@ impl Host {
             outgoing_bandwidth: config.outgoing_bandwidth,
             ..*offer
         };
-        Some((entry.address, terms))
+        Some((entry.address, terms, echo))
     }
 
     /// What checks a datagram for the half-open number `id`: its address, session and connect ID.
     pub(super) fn half_open_identity(&self, id: u16) -> Option<(SocketAddr, u8, ConnectId)> {
-        let entry = self.half_open.entries.get(&id)?;
+        let entry = self.half_open.get(id)?;
         Some((entry.address, entry.sessions.0, entry.offer.connect_id))
     }
 
@@ -349,26 +343,22 @@ impl Host {
     ) -> Received {
         let mut received = Received::default();
         let command = Command::decode(reader);
-        let round_trip = self
-            .half_open
-            .entries
-            .get(&id)
-            .and_then(|entry| match command {
-                Ok(Command {
-                    channel: CONNECTION_CHANNEL,
-                    body:
-                        Body::Acknowledge {
-                            sequence: FIRST_SEQUENCE,
-                            sent_time,
-                        },
-                    ..
-                }) => {
-                    let mut attempts = entry.sent.iter().flatten();
-                    let sent = attempts.find(|&&sent| self.clock.wire(sent) == sent_time)?;
-                    Some(self.clock.now().saturating_since(*sent))
-                }
-                _ => None,
-            });
+        let round_trip = self.half_open.get(id).and_then(|entry| match command {
+            Ok(Command {
+                channel: CONNECTION_CHANNEL,
+                body:
+                    Body::Acknowledge {
+                        sequence: FIRST_SEQUENCE,
+                        sent_time,
+                    },
+                ..
+            }) => {
+                let mut attempts = entry.sent.iter().flatten();
+                let attempt = attempts.find(|attempt| attempt.echo == sent_time)?;
+                Some(self.clock.now().saturating_since(attempt.at))
+            }
+            _ => None,
+        });
         if let Some(round_trip) = round_trip {
             return match self.promote(id, round_trip) {
                 Some(slot) => {
@@ -379,13 +369,17 @@ impl Host {
                 None => self.dropped(received, DropReason::HostFull),
             };
         }
-        if matches!(
-            command,
-            Ok(Command {
-                body: Body::Disconnect { .. },
-                ..
-            })
-        ) {
+        if let Ok(Command {
+            sequence,
+            body: Body::Disconnect { .. },
+            ..
+        }) = command
+        {
+            let gap = self.config.limits.disconnect_gap;
+            let asked = self.half_open.get(id).map_or(0, |entry| entry.sequence);
+            if !is_plausible(sequence, asked, gap) {
+                return self.dropped(received, DropReason::OutsideWindow);
+            }
             self.forget_half_open(id);
             received.applied = true;
             return received;
@@ -404,7 +398,7 @@ impl Host {
             {
                 entry.ping = Some((sequence, time));
             }
-            let paced = entry.sent[0].is_none_or(|sent| now.saturating_since(sent) >= PACE);
+            let paced = entry.sent[0].is_none_or(|sent| now.saturating_since(sent.at) >= PACE);
             command.is_ok() && entry.granted && paced
         });
         if lost {
@@ -425,8 +419,7 @@ impl Host {
 
     /// Gives the proven remote of number `id` a place in the peer table.
     fn promote(&mut self, id: u16, round_trip: Duration) -> Option<u16> {
-        let entry = self.half_open.entries.remove(&id)?;
-        self.half_open.clean();
+        let entry = self.half_open.remove(id)?;
         let connect_id = entry.offer.connect_id;
         self.addresses.remove_half_open(entry.address, connect_id);
         let Some((slot, generation)) = self.peers.take_slot(self.config.max_peers) else {
@@ -444,7 +437,8 @@ impl Host {
             connect_id,
         };
         let measured = (self.clock.now(), round_trip);
-        let mut peer = Peer::accepted(identity, &entry.offer, entry.data, &self.config, measured);
+        let asked = (entry.sequence, entry.data);
+        let mut peer = Peer::accepted(identity, &entry.offer, asked, &self.config, measured);
         if let Some((sequence, sent_time)) = entry.ping {
             let ping = (CONNECTION_CHANNEL, sequence, sent_time);
             peer.out.queue_acknowledgement(ping, &self.config.limits);
@@ -477,4 +471,10 @@ impl Farewell {
             data,
         }
     }
+}
+
+/// Any of 65,536 sent times: the clock's own could be told from that of an earlier connection.
+#[expect(clippy::cast_possible_truncation, reason = "the wire has 16 bits")]
+fn random_time(rng: &mut SeedRng) -> u16 {
+    rng.next_u32() as u16
 }

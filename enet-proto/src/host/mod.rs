@@ -1,8 +1,10 @@
 //! The machine: [`Host`] and its five doors.
 
 mod addresses;
+mod challenge;
 mod commands;
 mod compressed;
+mod half_open;
 mod handshake;
 mod replies;
 mod routes;
@@ -25,8 +27,9 @@ use crate::{DisconnectReason, DropReason, Event};
 use addresses::AddressBook;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use challenge::Challenges;
 use core::net::SocketAddr;
-use handshake::HalfOpenTable;
+use half_open::HalfOpenTable;
 use proto_core::{Handled, Instant, Reader, SeedRng, Transmit};
 use replies::{Farewell, Replies, Reply};
 use routes::{Route, Routes};
@@ -72,6 +75,7 @@ pub struct Host {
     connected: usize,
     addresses: AddressBook,
     half_open: HalfOpenTable,
+    challenges: Challenges,
     tombstones: Tombstones,
     deadlines: DeadlineQueue,
 }
@@ -112,6 +116,7 @@ impl Host {
             Some(base) => u64::try_from(base.as_millis()).unwrap_or(0),
             None => rng.below(1 << 16).into(),
         };
+        let challenges = Challenges::new(&mut rng);
         Ok(Self {
             clock: Clock::new(base_ms),
             rng,
@@ -120,6 +125,7 @@ impl Host {
             routes: Routes::new(&config),
             addresses: AddressBook::default(),
             half_open: HalfOpenTable::default(),
+            challenges,
             tombstones: Tombstones::default(),
             replies: Replies::default(),
             ready: VecDeque::new(),
@@ -301,39 +307,6 @@ impl Host {
             }
         }
         Ok(())
-    }
-
-    /// A datagram without a number: only CONNECT, and nothing behind it.
-    fn on_stranger(
-        &mut self,
-        (from, bytes): (SocketAddr, usize),
-        reader: &mut Reader<'_>,
-        header: Header,
-    ) -> Result<Received, DropReason> {
-        let is_connect = is_connect_command(reader.rest());
-        let connect = match Command::decode(reader) {
-            Ok(Command {
-                body: Body::Connect(connect),
-                ..
-            }) => connect,
-            Ok(_) => return Err(DropReason::NotConnected),
-            Err(_) if is_connect => return Err(DropReason::Truncated),
-            Err(_) => return Err(DropReason::NotConnected),
-        };
-        if header.sent_time.is_none() {
-            return Err(DropReason::NoSentTime);
-        }
-        self.on_connect(from, &connect)?;
-        self.note_asked(from, connect.terms.connect_id, bytes);
-        match reader.len() {
-            0 => {}
-            1..4 => self.stats.drop(DropReason::Trailing),
-            _ => self.stats.drop(DropReason::UnexpectedCommand),
-        }
-        Ok(Received {
-            applied: true,
-            ..Received::default()
-        })
     }
 
     /// A datagram for a connection that has ended: a repeated DISCONNECT is acknowledged again.

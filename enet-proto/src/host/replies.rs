@@ -1,6 +1,7 @@
 //! Single datagrams that belong to no connection in the table: [`Reply`].
 
 use super::Host;
+use super::challenge::Challenge;
 use crate::send::{Layout, Unsealed};
 use crate::wire::{Body, CONNECTION_CHANNEL, Command, ConnectId, Header};
 use alloc::collections::VecDeque;
@@ -16,6 +17,8 @@ const CAPACITY: usize = 1024;
 pub(super) enum Reply {
     /// VERIFY_CONNECT to the half-open entry of this number and serial.
     Verify(u16, u32),
+    /// What a CONNECT gets for which there is no room.
+    Challenge(Challenge),
     /// An unsequenced DISCONNECT.
     Disconnect(Farewell),
     /// The acknowledgement of a DISCONNECT.
@@ -60,18 +63,24 @@ impl Host {
     ) -> Option<(SocketAddr, Range<usize>)> {
         let (header, seed, destination, command) = match reply {
             Reply::Verify(id, serial) => {
-                let (destination, terms) = self.verify(*id, *serial)?;
+                let (destination, terms, echo) = self.verify(*id, *serial)?;
                 let entry = self.half_open.get_mut(*id)?;
                 let header = Header {
                     peer_id: entry.offer.outgoing_peer_id,
                     // A client that is connected already, because only its answer got lost, checks this.
                     session: terms.incoming_session_id,
                     compressed: false,
-                    sent_time: Some(self.clock.wire(self.clock.now())),
+                    sent_time: Some(echo),
                 };
                 let command = Command::connection(1, Body::VerifyConnect(terms));
                 (header, terms.connect_id, destination, command)
             }
+            Reply::Challenge(challenge) => (
+                challenge.header(),
+                challenge.connect_id,
+                challenge.destination,
+                challenge.command(),
+            ),
             Reply::Disconnect(farewell) => {
                 let command = Command {
                     acknowledge: false,

@@ -17,6 +17,7 @@ impl Host {
             return;
         }
         self.expire_half_open();
+        self.challenges.expire(now);
         while let Some(id) = self.tombstones.oldest(now) {
             self.routes.set(id, Route::Free);
         }

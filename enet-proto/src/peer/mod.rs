@@ -7,7 +7,7 @@ mod rtt;
 mod state;
 mod timeout;
 
-pub(crate) use receive::{Ended, Received, Surroundings};
+pub(crate) use receive::{Ended, Received, Surroundings, is_plausible};
 pub(crate) use rtt::THROTTLE_SCALE;
 pub use state::State;
 pub(crate) use timeout::TimedOut;
@@ -121,6 +121,8 @@ pub(crate) struct Peer {
     /// There once an unsequenced packet has come.
     window: Option<Box<UnsequencedWindow>>,
     pub(crate) timeouts: Timeouts,
+    /// The highest number of a connection-level command of the remote.
+    control_received: u16,
     /// What we last told the remote of our limits: incoming, outgoing.
     pub(crate) told: (u32, u32),
     /// The number that came with CONNECT.
@@ -177,6 +179,7 @@ impl Peer {
             throttle: Throttle::new(),
             loss: Loss::default(),
             timeouts: config.timeouts,
+            control_received: 0,
             ping_interval_micros: micros(config.ping_interval),
             retransmission: Retransmission::new(config),
             last_acknowledged: None,
@@ -190,12 +193,12 @@ impl Peer {
         }
     }
 
-    /// A connection that the remote asked for, has `terms` for, and proved its address for; the answer to our
-    /// VERIFY_CONNECT took `round_trip`.
+    /// A connection that the remote asked for by its command `sequence`, has `terms` for, and proved its address for; the
+    /// answer to our VERIFY_CONNECT took `round_trip`.
     pub(crate) fn accepted(
         identity: Identity,
         terms: &VerifyConnect,
-        data: u32,
+        (sequence, data): (u16, u32),
         config: &Config,
         (now, round_trip): (Instant, Duration),
     ) -> Self {
@@ -203,6 +206,7 @@ impl Peer {
         let mut peer = Self::new(identity, channel_count.min(config.channel_limit), config);
         peer.state = State::Connected;
         peer.data = data;
+        peer.control_received = sequence;
         peer.remote_id = terms.outgoing_peer_id;
         peer.layout.mtu_bytes = mtu_for(terms.mtu_bytes, config.mtu_bytes);
         peer.incoming_bandwidth = terms.incoming_bandwidth;

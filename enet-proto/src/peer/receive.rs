@@ -19,6 +19,14 @@ use proto_core::{DecodeError, DecodeErrorKind, Reader};
 /// CONNECT is the first command of a connection.
 const CONNECT_SEQUENCE: u16 = 1;
 
+/// Godot pads shorter input of FastLZ to this length.
+const PADDED_BYTES: usize = 16;
+
+/// Whether a connection-level command `sequence` can be the next that comes after `last`: at most `gap` are missing.
+pub(crate) const fn is_plausible(sequence: u16, last: u16, gap: u16) -> bool {
+    sequence.wrapping_sub(last) <= gap
+}
+
 /// What of the host a connection needs to handle a datagram.
 pub(crate) struct Surroundings<'a> {
     pub(crate) config: &'a Config,
@@ -100,6 +108,12 @@ impl Delivery<'_> {
     }
 }
 
+/// Zeros at the end, as many as a compressor makes of a short datagram (Godot: FastLZ): C ENet passes them over.
+#[cold]
+fn is_padding(rest: &[u8]) -> bool {
+    rest.len() < PADDED_BYTES && rest.iter().all(|&byte| byte == 0)
+}
+
 #[cold]
 const fn undecodable(error: &DecodeError) -> DropReason {
     match error.kind {
@@ -127,13 +141,15 @@ impl Peer {
         let mut received = Received::default();
         let mut acknowledged = false;
         while !reader.is_empty() {
-            let at = reader.at();
+            let (at, rest) = (reader.at(), reader.rest());
             let decoded = Head::decode(reader)
                 .and_then(|head| Ok((head, self.on_command(head, at, reader, around)?)));
             let (head, step) = match decoded {
                 Ok(done) => done,
                 Err(error) => {
-                    received.drop(undecodable(&error), around.stats);
+                    if !is_padding(rest) {
+                        received.drop(undecodable(&error), around.stats);
+                    }
                     break;
                 }
             };
@@ -217,6 +233,8 @@ impl Peer {
     /// Handles any command that [`Peer::on_command`] does not know by itself.
     fn on_rare(&mut self, head: Head, body: &Body<'_>, around: &mut Surroundings<'_>) -> Step {
         let (channel, sequence) = (head.channel, head.sequence);
+        let gap = around.config.limits.disconnect_gap;
+        let plausible = is_plausible(sequence, self.control_received, gap);
         match body {
             Body::SendFragment(part) => self.on_packet(channel, around, |input, budget, events| {
                 let deliver = &mut |flags, payload| events.deliver(flags, payload);
@@ -231,13 +249,18 @@ impl Peer {
             Body::SendUnsequenced { group, payload } => {
                 self.on_unsequenced(channel, *group, payload, around)
             }
-            Body::VerifyConnect(terms) => self.on_verify_connect(terms, around),
+            Body::VerifyConnect(terms) => self.on_verify_connect(sequence, terms, around),
+            Body::Disconnect { .. } if !plausible => Step::Refused(DropReason::OutsideWindow),
             Body::Disconnect { data } => Step::Ended(Ended {
                 reason: DisconnectReason::Remote { data: *data },
                 acknowledge: head.wants_acknowledgement().then_some(sequence),
             }),
-            Body::Ping if self.state.is_open() => Step::Done,
+            Body::Ping if self.state.is_open() => {
+                self.note_control(sequence, plausible);
+                Step::Done
+            }
             Body::BandwidthLimit { incoming, outgoing } if self.state.is_open() => {
+                self.note_control(sequence, plausible);
                 self.incoming_bandwidth = *incoming;
                 self.outgoing_bandwidth = *outgoing;
                 self.window_bytes =
@@ -249,12 +272,20 @@ impl Peer {
                 acceleration,
                 deceleration,
             } if self.state.is_open() => {
+                self.note_control(sequence, plausible);
                 self.throttle.interval_ms = *interval_ms;
                 self.throttle.acceleration = *acceleration;
                 self.throttle.deceleration = *deceleration;
                 Step::Done
             }
             _ => Step::Refused(DropReason::UnexpectedCommand),
+        }
+    }
+
+    /// Notes the number of a connection-level command, unless a forger may have made it up.
+    const fn note_control(&mut self, sequence: u16, plausible: bool) {
+        if plausible {
+            self.control_received = sequence;
         }
     }
 
@@ -362,7 +393,12 @@ impl Peer {
         Step::Done
     }
 
-    fn on_verify_connect(&mut self, terms: &VerifyConnect, around: &mut Surroundings<'_>) -> Step {
+    fn on_verify_connect(
+        &mut self,
+        sequence: u16,
+        terms: &VerifyConnect,
+        around: &mut Surroundings<'_>,
+    ) -> Step {
         let Some(state) = self.state.after(Input::Verified) else {
             return Step::Ignored(DropReason::UnexpectedCommand);
         };
@@ -382,6 +418,7 @@ impl Peer {
             self.out.control.remove(CONNECT_SEQUENCE);
         }
         self.state = state;
+        self.control_received = sequence;
         self.channels.limit(channel_count);
         self.remote_id = terms.outgoing_peer_id;
         self.incoming_session = terms.incoming_session_id & 3;

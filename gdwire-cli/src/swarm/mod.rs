@@ -26,8 +26,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = crate::help::SWARM)]
 pub(crate) struct SwarmOptions {
-    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1]; several for a server with several
-    /// listeners: clients join them in turn
+    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE]; several for a server
+    /// with several listeners: clients join them in turn
     #[arg(value_name = "URL", required = true, num_args = 1..=16)]
     pub(super) urls: Vec<EnetUrl>,
     /// How many clients; each has a UDP port of its own

@@ -76,7 +76,6 @@ impl Agent {
         self.fail_pair(key, "consent has ended");
         if let Some(pair) = self.pair_mut(key) {
             pair.consent = None;
-            pair.may_retry = false;
         }
         if self.selected != Some(key) {
             return;

@@ -65,10 +65,12 @@ impl Agent {
         Ok(())
     }
 
-    /// Tries the candidates that waited for the peer's credentials.
+    /// Tries the candidates that waited for the peer's credentials; those of another generation still are of no use.
     pub(super) fn release_held(&mut self) {
-        for candidate in core::mem::take(&mut self.held) {
-            if self.try_add_remote(candidate).is_err() {
+        let held = core::mem::take(&mut self.held);
+        for candidate in held {
+            if self.try_add_remote(candidate).is_err() || !self.held.is_empty() {
+                self.held.clear();
                 self.stats.candidates_refused += 1;
             }
         }

@@ -97,7 +97,6 @@ impl Agent {
         pair.stats.last_heard = Some(now);
         if !mirrored {
             pair.moved_at = Some(now);
-            pair.may_retry = false;
             self.fail_pair(key, "the answer came from elsewhere");
             return self.refuse(DropReason::WrongAddress);
         }
@@ -217,6 +216,7 @@ impl Agent {
         };
         pair.check = None;
         pair.nominate_next = false;
+        pair.may_retry = false;
         pair.valid = None;
         pair.nominated = None;
         self.triggered.retain(|&waiting| waiting != key);

@@ -216,7 +216,6 @@ impl Agent {
         self.pairs.clear();
         self.triggered.clear();
         self.early.clear();
-        self.held.clear();
         self.names.clear();
         self.replies.retain(|reply| reply.previous);
         self.locals

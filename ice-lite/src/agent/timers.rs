@@ -62,7 +62,12 @@ impl Agent {
             .map(|pair| pair.key)
             .collect();
         for key in failed {
+            // The peer may have come late, so silence alone is worth a second try.
+            let again = self.pair_mut(key).is_some_and(|pair| pair.may_retry);
             self.fail_pair(key, "no answer");
+            if let Some(pair) = self.pair_mut(key) {
+                pair.may_retry = again;
+            }
         }
         for pair in &mut self.pairs {
             pair.cancelled.retain(|check| check.fails_at() > now);

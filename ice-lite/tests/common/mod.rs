@@ -1,6 +1,9 @@
 //! Agents as machines of the test kit, and two of them on a network.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+mod player;
+pub(crate) mod script;
+mod servers;
 pub(crate) mod world;
 
 use core::net::SocketAddr;

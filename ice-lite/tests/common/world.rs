@@ -3,330 +3,18 @@
 //! Signalling takes a stated time and loses nothing. The relay speaks words of its own, because what it carries is the
 //! agent's affair and how it does that is not.
 
-use super::{agent, config};
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use super::config;
+pub(crate) use super::player::Telling;
+use super::player::{Player, Signal};
+use super::servers::{Relay, Stun};
+use alloc::collections::VecDeque;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use ice_lite::{
-    Agent, Candidate, Config, Description, Event, GatherConfig, GatherEvent, Gatherer,
-    LocalCandidate, Pacer, Role, SourceId, State,
-};
+use ice_lite::{Agent, Config, Event, GatherConfig, LocalCandidate, Role, State};
 use proto_core::{Handled, Instant, Transmit};
 use stun_proto::server::{Answer, BindingServer, ServerConfig};
 use testkit::world::{Gateway, GatewayId, HostId, Reach, World, ZoneId};
 use testkit::{Link, Machine};
-
-/// What one side tells the other.
-#[derive(Clone, Debug)]
-pub(crate) enum Signal {
-    Description(Box<Description>),
-    Candidate(Box<Candidate>),
-    End,
-}
-
-/// How candidates are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telling {
-    /// One by one, as they are found.
-    Trickle,
-    /// All at once, when all are found.
-    Whole,
-}
-
-/// A host that runs an agent.
-pub(crate) struct Player {
-    pub(crate) agent: Agent,
-    gatherer: Gatherer,
-    pacer: Pacer,
-    telling: Telling,
-    bases: Vec<SocketAddr>,
-    relay: Option<RelayLeg>,
-    inbox: VecDeque<(Instant, Signal)>,
-    outbox: Vec<Signal>,
-    events: VecDeque<Event>,
-    next_data: Instant,
-    /// When the first datagram of the other application came.
-    pub(crate) first_data: Option<Instant>,
-    pub(crate) data: u64,
-}
-
-/// What a player knows of its relay.
-struct RelayLeg {
-    server: SocketAddr,
-    base: SocketAddr,
-    source: Option<SourceId>,
-    relayed: Option<SocketAddr>,
-    ask_at: Instant,
-}
-
-const DATA_INTERVAL: Duration = Duration::from_millis(200);
-const ASK_INTERVAL: Duration = Duration::from_millis(500);
-
-impl Player {
-    fn new(
-        config: Config,
-        gather: GatherConfig,
-        relay: Option<SocketAddr>,
-        telling: Telling,
-    ) -> Self {
-        let now = Instant::ZERO;
-        let bases = gather.bases.clone();
-        let pacer = Pacer::new(config.timing.pace);
-        let mut gatherer = Gatherer::new(now, gather).expect("a valid configuration");
-        let relay = relay.and_then(|server| {
-            let base = *bases
-                .iter()
-                .find(|base| base.is_ipv4() == server.is_ipv4())?;
-            let source = gatherer.expect(now, Duration::from_secs(5));
-            Some(RelayLeg {
-                server,
-                base,
-                source,
-                relayed: None,
-                ask_at: now,
-            })
-        });
-        let agent = agent(config);
-        let mut player = Self {
-            outbox: Vec::new(),
-            agent,
-            gatherer,
-            pacer,
-            telling,
-            bases,
-            relay,
-            inbox: VecDeque::new(),
-            events: VecDeque::new(),
-            next_data: now,
-            first_data: None,
-            data: 0,
-        };
-        if telling == Telling::Trickle {
-            let description = player.agent.description();
-            player
-                .outbox
-                .push(Signal::Description(Box::new(description)));
-        }
-        player.take_gathered(now);
-        player
-    }
-
-    fn take_gathered(&mut self, now: Instant) {
-        while let Some(event) = self.gatherer.poll_event() {
-            match event {
-                GatherEvent::Candidate(candidate) => {
-                    if let Ok(told) = self.agent.add_local(now, candidate)
-                        && self.telling == Telling::Trickle
-                    {
-                        self.outbox.push(Signal::Candidate(Box::new(told)));
-                    }
-                }
-                GatherEvent::Done => {
-                    self.agent.end_of_local_candidates(now);
-                    self.outbox.push(match self.telling {
-                        Telling::Trickle => Signal::End,
-                        Telling::Whole => Signal::Description(Box::new(self.agent.description())),
-                    });
-                }
-                _ => {}
-            }
-        }
-        while let Some(event) = self.agent.poll_event() {
-            self.events.push_back(event);
-        }
-    }
-
-    fn take_signals(&mut self, now: Instant) {
-        while self.inbox.front().is_some_and(|&(at, _)| at <= now) {
-            let Some((_, signal)) = self.inbox.pop_front() else {
-                return;
-            };
-            match signal {
-                Signal::Description(description) => {
-                    let change = self.agent.set_remote(now, &description);
-                    assert!(change.is_ok(), "{change:?}");
-                }
-                Signal::Candidate(candidate) => {
-                    // Refusals are counted, and some are expected: duplicates, forbidden addresses.
-                    let _ = self.agent.add_remote(now, *candidate);
-                }
-                Signal::End => self.agent.end_of_remote_candidates(now),
-            }
-        }
-    }
-
-    fn on_relay(&mut self, now: Instant, data: &[u8]) -> Handled<()> {
-        let Some(leg) = &mut self.relay else {
-            return Handled::NotMine;
-        };
-        match data {
-            [b'A', rest @ ..] => {
-                let (Some((address, _)), None) = (read_address(rest), leg.relayed) else {
-                    return Handled::Consumed;
-                };
-                leg.relayed = Some(address);
-                let candidate = LocalCandidate::relayed(address, leg.base, leg.server.ip());
-                self.gatherer.provide(now, candidate);
-                if let Some(source) = leg.source {
-                    self.gatherer.provided(now, source);
-                }
-            }
-            [b'D', rest @ ..] => {
-                if let (Some((peer, inner)), Some(relayed)) = (read_address(rest), leg.relayed) {
-                    let inner = inner.to_vec();
-                    return self.on_direct(now, relayed, peer, &inner);
-                }
-            }
-            _ => {}
-        }
-        Handled::Consumed
-    }
-
-    fn on_direct(
-        &mut self,
-        now: Instant,
-        local: SocketAddr,
-        from: SocketAddr,
-        data: &[u8],
-    ) -> Handled<()> {
-        match self.gatherer.handle_datagram(now, local, from, data) {
-            Handled::NotMine => {}
-            _ => return Handled::Consumed,
-        }
-        match self.agent.handle_datagram(now, local, from, data) {
-            Handled::Inner { .. } => {
-                self.first_data.get_or_insert(now);
-                self.data += 1;
-                Handled::Consumed
-            }
-            Handled::Dropped(_) => Handled::Dropped(()),
-            Handled::NotMine => Handled::NotMine,
-            Handled::Consumed => Handled::Consumed,
-        }
-    }
-
-    fn send_data(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        if now < self.next_data {
-            return None;
-        }
-        let transmit = self.agent.send(now, 0..4).ok()?;
-        self.next_data = now + DATA_INTERVAL;
-        buf[..4].copy_from_slice(b"data");
-        Some(transmit)
-    }
-
-    /// What leaves from an address at the relay goes through the relay.
-    fn wrap(&self, transmit: Transmit, buf: &mut [u8]) -> Transmit {
-        let Some(leg) = &self.relay else {
-            return transmit;
-        };
-        if leg.relayed != transmit.source || leg.relayed.is_none() {
-            return transmit;
-        }
-        let inner = buf[transmit.bytes].to_vec();
-        let mut outer = vec![b'S'];
-        write_address(&mut outer, transmit.destination);
-        outer.extend(inner);
-        buf[..outer.len()].copy_from_slice(&outer);
-        Transmit {
-            source: Some(leg.base),
-            destination: leg.server,
-            bytes: 0..outer.len(),
-        }
-    }
-
-    fn ask_relay(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        let leg = self.relay.as_mut()?;
-        if leg.relayed.is_some() || now < leg.ask_at {
-            return None;
-        }
-        leg.ask_at = now + ASK_INTERVAL;
-        buf[0] = b'A';
-        Some(Transmit {
-            source: Some(leg.base),
-            destination: leg.server,
-            bytes: 0..1,
-        })
-    }
-}
-
-fn write_address(out: &mut Vec<u8>, address: SocketAddr) {
-    let text = address.to_string();
-    out.push(u8::try_from(text.len()).expect("short"));
-    out.extend(text.as_bytes());
-}
-
-fn read_address(data: &[u8]) -> Option<(SocketAddr, &[u8])> {
-    let (&length, rest) = data.split_first()?;
-    let (text, rest) = rest.split_at_checked(length.into())?;
-    Some((core::str::from_utf8(text).ok()?.parse().ok()?, rest))
-}
-
-/// A relay: an address for each client, open for the IP addresses that the client has sent to.
-#[derive(Default)]
-pub(crate) struct Relay {
-    control: Option<SocketAddr>,
-    clients: BTreeMap<SocketAddr, SocketAddr>,
-    permissions: BTreeSet<(SocketAddr, IpAddr)>,
-    outbox: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
-    /// Payload bytes that it carried.
-    pub(crate) carried: u64,
-}
-
-impl Relay {
-    const FIRST_PORT: u16 = 50_000;
-    const PORTS: u16 = 8;
-
-    fn handle(&mut self, local: SocketAddr, from: SocketAddr, data: &[u8]) {
-        let control = self.control.expect("a relay has an address");
-        if local == control {
-            self.on_client(control, from, data);
-            return;
-        }
-        let mut clients = self.clients.iter();
-        let client = clients.find(|&(_, &relayed)| relayed == local);
-        if let Some((&client, _)) = client
-            && self.permissions.contains(&(local, from.ip()))
-        {
-            let mut bytes = vec![b'D'];
-            write_address(&mut bytes, from);
-            bytes.extend(data);
-            self.carried += data.len() as u64;
-            self.outbox.push_back((control, client, bytes));
-        }
-    }
-
-    fn on_client(&mut self, control: SocketAddr, from: SocketAddr, data: &[u8]) {
-        match data {
-            [b'A'] => {
-                let count = u16::try_from(self.clients.len()).expect("few");
-                let free = SocketAddr::new(control.ip(), Self::FIRST_PORT + count);
-                assert!(count < Self::PORTS, "the relay is for few clients");
-                let relayed = *self.clients.entry(from).or_insert(free);
-                let mut bytes = vec![b'A'];
-                write_address(&mut bytes, relayed);
-                self.outbox.push_back((control, from, bytes));
-            }
-            [b'S', rest @ ..] => {
-                let (Some((peer, inner)), Some(&relayed)) =
-                    (read_address(rest), self.clients.get(&from))
-                else {
-                    return;
-                };
-                self.permissions.insert((relayed, peer.ip()));
-                self.carried += inner.len() as u64;
-                self.outbox.push_back((relayed, peer, inner.to_vec()));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// A STUN server.
-pub(crate) struct Stun {
-    server: BindingServer,
-    outbox: VecDeque<(Transmit, Vec<u8>)>,
-}
 
 /// Any host of the world.
 pub(crate) enum Node {
@@ -571,10 +259,7 @@ impl Match {
             world.add_host(&format!("stun {index}"), internet, server, node);
         }
         let control = SocketAddr::new(v4(198, 51, 100, 3), 3478);
-        let node = Node::Relay(Box::new(Relay {
-            control: Some(control),
-            ..Relay::default()
-        }));
+        let node = Node::Relay(Box::new(Relay::new(control)));
         let relay = world.add_host("relay", internet, control, node);
         for port in Relay::FIRST_PORT..Relay::FIRST_PORT + Relay::PORTS {
             world.bind(relay, SocketAddr::new(control.ip(), port));
@@ -627,6 +312,22 @@ impl Match {
         let relays = if self.options.relay { &relays[..] } else { &[] };
         self.world
             .reach_with(self.players[0], self.players[1], relays)
+    }
+
+    /// Lets a player leave its network for the open internet; its agent is told.
+    pub(crate) fn move_out(&mut self, index: usize) {
+        let (host, internet) = (self.players[index], World::<Node>::INTERNET);
+        let old = self.player(index).bases[0];
+        let new = SocketAddr::new(v4(198, 51, 100, 77), old.port());
+        self.world.readdress(host, old.ip(), internet, new.ip());
+        self.world.bind(host, new);
+        let now = self.world.now();
+        let player = self.player_mut(index);
+        let added = player.agent.add_local(now, LocalCandidate::host(new));
+        let told = added.expect("a new address");
+        player.outbox.push(Signal::Candidate(Box::new(told)));
+        player.agent.remove_local(now, old);
+        player.gatherer.stop();
     }
 
     pub(crate) const fn has_relay(&self) -> bool {

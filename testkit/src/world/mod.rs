@@ -96,8 +96,10 @@ mod log;
 mod nat;
 mod oracle;
 mod packet;
+mod pcapng;
 mod stats;
 mod table;
+mod tape;
 mod topology;
 
 pub use gateway::Gateway;
@@ -108,6 +110,7 @@ pub use nat::{
 };
 pub use oracle::Reach;
 pub use packet::{SendError, nat64_address};
+pub use pcapng::pcapng;
 pub use stats::WorldStats;
 pub use table::Blocked;
 
@@ -120,6 +123,7 @@ use core::time::Duration;
 use gateway::GatewayState;
 use host::Host;
 use proto_core::Instant;
+use tape::Tapes;
 
 /// How often one moment may repeat before the world calls it a busy loop.
 const MOST_ROUNDS_PER_MOMENT: usize = 20_000;
@@ -190,6 +194,7 @@ pub struct World<M: Machine> {
     cuts: BTreeSet<(IpAddr, IpAddr)>,
     captured: Vec<Captured>,
     capture_max: usize,
+    tapes: Tapes,
     stats: WorldStats,
     log: Log,
     buffer: Vec<u8>,
@@ -222,6 +227,7 @@ impl<M: Machine> World<M> {
             cuts: BTreeSet::new(),
             captured: Vec::new(),
             capture_max: 0,
+            tapes: Tapes::default(),
             stats: WorldStats::default(),
             log: Log::new(),
             buffer: Vec::new(),

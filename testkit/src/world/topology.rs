@@ -6,7 +6,6 @@ use super::host::{Clock, Host, Interface, Pause, Running};
 use super::log::Happening;
 use super::packet::{Body, Packet, SendError};
 use super::{Captured, GatewayId, HostId, Route, World, Zone, ZoneId};
-use crate::link::LinkState;
 use crate::{Dice, Link, Machine};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::rc::Rc;
@@ -63,8 +62,8 @@ impl<M: Machine> World<M> {
             kind,
             inner,
             outer,
-            up: LinkState::new(Link::PERFECT, dice.part(b"up")),
-            down: LinkState::new(Link::PERFECT, dice.part(b"down")),
+            up: self.tapes.link(format!("{name} up"), dice.part(b"up")),
+            down: self.tapes.link(format!("{name} down"), dice.part(b"down")),
             table,
         });
         self.zones[inner.0].gateways.push(id);
@@ -121,6 +120,7 @@ impl<M: Machine> World<M> {
     /// If the address is taken in that zone.
     pub fn add_interface(&mut self, host: HostId, zone: ZoneId, ip: IpAddr) {
         let state = &self.hosts[host.0];
+        let name = format!("{} {ip}", state.name);
         let dice = self
             .dice
             .part(state.name.as_bytes())
@@ -128,8 +128,8 @@ impl<M: Machine> World<M> {
         self.hosts[host.0].interfaces.push(Interface {
             zone,
             ip,
-            up: LinkState::new(Link::PERFECT, dice.part(b"up")),
-            down: LinkState::new(Link::PERFECT, dice.part(b"down")),
+            up: self.tapes.link(format!("{name} up"), dice.part(b"up")),
+            down: self.tapes.link(format!("{name} down"), dice.part(b"down")),
         });
         self.add_route(zone, ip, Route::Host(host));
     }
