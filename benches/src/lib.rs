@@ -12,6 +12,7 @@ mod network;
 mod ours;
 pub mod scenario;
 pub mod scene;
+pub mod sockets;
 pub mod stun;
 pub mod values;
 

@@ -11,6 +11,20 @@ const MODES := {
 	"unreliable": MultiplayerPeer.TRANSFER_MODE_UNRELIABLE,
 }
 
+const COMPRESSIONS := {
+	"range-coder": ENetConnection.COMPRESS_RANGE_CODER,
+	"fastlz": ENetConnection.COMPRESS_FASTLZ,
+	"zlib": ENetConnection.COMPRESS_ZLIB,
+	"zstd": ENetConnection.COMPRESS_ZSTD,
+}
+
+## What the same compressors are called where files are.
+const FILE_COMPRESSIONS := {
+	"fastlz": FileAccess.COMPRESSION_FASTLZ,
+	"zlib": FileAccess.COMPRESSION_DEFLATE,
+	"zstd": FileAccess.COMPRESSION_ZSTD,
+}
+
 var _options: Dictionary = {}
 var _input: Thread
 var _scene_multiplayer: SceneMultiplayer
@@ -34,6 +48,8 @@ func _ready() -> void:
 		_report("echo_finished", {"same": same, "different": different}))
 	_scene_multiplayer = multiplayer as SceneMultiplayer
 	_connect_signals()
+	if _options.has("max-sync"):
+		_scene_multiplayer.max_sync_packet_size = int(_options["max-sync"])
 	if _options.has("auth"):
 		_scene_multiplayer.auth_callback = _on_auth
 		_scene_multiplayer.auth_timeout = float(_options.get("auth-timeout", "3"))
@@ -72,6 +88,8 @@ func _start() -> void:
 		_report("error", {"message": "cannot open: %s" % error_string(result)})
 		_quit(1)
 		return
+	if _options.has("compress"):
+		_enet.host.compress(COMPRESSIONS[_options["compress"]])
 	multiplayer.multiplayer_peer = _enet
 	_report("listening", {"id": multiplayer.get_unique_id(), "port": _enet.host.get_local_port()})
 
@@ -145,6 +163,13 @@ func _obey(command: Dictionary) -> void:
 				"status": _enet.get_connection_status(),
 				"peers": Array(multiplayer.get_peers()),
 			})
+		"compress":
+			var packed := (command["hex"] as String).hex_decode().compress(FILE_COMPRESSIONS[command["mode"]])
+			_report("compressed", {"hex": packed.hex_encode()})
+		"decompress":
+			var plain := (command["hex"] as String).hex_decode().decompress(
+					int(command["size"]), FILE_COMPRESSIONS[command["mode"]])
+			_report("decompressed", {"hex": plain.hex_encode()})
 		"quit":
 			_quit(0)
 		_:

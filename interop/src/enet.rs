@@ -97,6 +97,8 @@ pub struct Settings {
     pub mtu: u16,
     /// Whether datagrams carry CRC-32.
     pub checksum: bool,
+    /// Whether datagrams are compressed with ENet's range coder.
+    pub range_coder: bool,
     /// Of connect ids and whatever else is random.
     pub seed: u8,
     /// What C ENet's clock shows at the start, in milliseconds.
@@ -112,6 +114,7 @@ impl Default for Settings {
             outgoing_bandwidth: 0,
             mtu: 1392,
             checksum: false,
+            range_coder: false,
             seed: 1,
             clock: 10_000,
         }
@@ -263,6 +266,12 @@ impl End {
     #[must_use]
     pub fn largest_datagram(&self) -> usize {
         forward!(self, end => end.wire().largest)
+    }
+
+    /// How many of the datagrams sent so far were compressed.
+    #[must_use]
+    pub fn sent_compressed(&self) -> u64 {
+        forward!(self, end => end.wire().compressed)
     }
 
     /// The first word of the last datagram that was sent: peer id, session and flags.

@@ -74,12 +74,12 @@ impl super::Agent for Is {
                 destination: local,
                 message,
             };
-            self.agent.handle_packet(self.epoch.to_std(now), packet);
+            self.agent.handle_packet(self.epoch.std_at(now), packet);
         }
     }
 
     fn wake(&mut self, now: Instant) {
-        self.agent.handle_timeout(self.epoch.to_std(now));
+        self.agent.handle_timeout(self.epoch.std_at(now));
         while let Some(event) = self.agent.poll_event() {
             if let IceAgentEvent::NominatedSend {
                 source,
@@ -102,7 +102,7 @@ impl super::Agent for Is {
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
-        self.agent.poll_timeout().map(|at| self.epoch.from_std(at))
+        self.agent.poll_timeout().map(|at| self.epoch.world_at(at))
     }
 
     fn path(&self) -> Option<(SocketAddr, SocketAddr)> {

@@ -92,11 +92,11 @@ impl Epoch {
         Self(StdInstant::now())
     }
 
-    fn to_std(&self, now: Instant) -> StdInstant {
+    fn std_at(&self, now: Instant) -> StdInstant {
         self.0 + now.saturating_since(Instant::ZERO)
     }
 
-    fn from_std(&self, at: StdInstant) -> Instant {
+    fn world_at(&self, at: StdInstant) -> Instant {
         Instant::ZERO + at.saturating_duration_since(self.0)
     }
 }

@@ -29,7 +29,7 @@ impl Rtc {
             is_controlling: controlling,
             ..AgentConfig::default()
         });
-        let agent = Agent::new(epoch.to_std(Instant::ZERO), config, provider);
+        let agent = Agent::new(epoch.std_at(Instant::ZERO), config, provider);
         Self {
             agent: agent.expect("an agent"),
             epoch,
@@ -87,7 +87,7 @@ impl super::Agent for Rtc {
     fn end_local(&mut self, _: Instant) {}
 
     fn set_remote(&mut self, now: Instant, fragment: &str, password: &str) {
-        let now = self.epoch.to_std(now);
+        let now = self.epoch.std_at(now);
         let (fragment, password) = (fragment.to_owned(), password.to_owned());
         let started =
             self.agent
@@ -104,7 +104,7 @@ impl super::Agent for Rtc {
 
     fn receive(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, data: &[u8]) {
         let _ = self.agent.handle_read(TaggedBytesMut {
-            now: self.epoch.to_std(now),
+            now: self.epoch.std_at(now),
             transport: TransportContext {
                 local_addr: local,
                 peer_addr: from,
@@ -117,7 +117,7 @@ impl super::Agent for Rtc {
     }
 
     fn wake(&mut self, now: Instant) {
-        let _ = self.agent.handle_timeout(self.epoch.to_std(now));
+        let _ = self.agent.handle_timeout(self.epoch.std_at(now));
         self.take_events();
     }
 
@@ -130,7 +130,7 @@ impl super::Agent for Rtc {
     fn deadline(&mut self, now: Instant) -> Option<Instant> {
         // It names a moment in the past when it wants to be called soon, and may do so again after the call.
         let at = self.agent.poll_timeout()?;
-        Some(self.epoch.from_std(at).max(now + Duration::from_millis(1)))
+        Some(self.epoch.world_at(at).max(now + Duration::from_millis(1)))
     }
 
     fn path(&self) -> Option<(SocketAddr, SocketAddr)> {

@@ -63,6 +63,14 @@ impl EnetSession {
         self.events.push_back(event);
     }
 
+    /// The same for an event that strangers can make: lost while the application has enough to do.
+    #[cfg(feature = "dtls")]
+    pub(super) fn push_if_room(&mut self, event: Event) {
+        if self.events.len() < WAITING_EVENTS {
+            self.push(event);
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
         if self.events.is_empty() {

@@ -35,8 +35,12 @@ impl CEnd {
             checksum: settings.checksum,
             seed: u32::from(settings.seed),
         };
+        let mut host = Host::new(v4(address), &c_settings).expect("C ENet takes these settings");
+        if settings.range_coder {
+            assert!(host.compress_with_range_coder(), "malloc succeeds");
+        }
         Self {
-            host: Host::new(v4(address), &c_settings).expect("C ENet takes these settings"),
+            host,
             clock: settings.clock,
             serviced: Instant::ZERO,
             due: true,

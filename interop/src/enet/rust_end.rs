@@ -5,6 +5,7 @@ use super::{Ending, Event, Flags, Settings};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
+use enet_proto::compress::Compression;
 use enet_proto::{Config, DisconnectReason, Host, PacketFlags, PeerKey, Timeouts};
 use proto_core::{Handled, Instant, Transmit};
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +29,9 @@ impl RustEnd {
         config.outgoing_bandwidth = settings.outgoing_bandwidth;
         config.mtu_bytes = settings.mtu;
         config.checksum = settings.checksum;
+        if settings.range_coder {
+            config.compression = Compression::RangeCoder;
+        }
         Self {
             host: Host::new(config).expect("our host takes these settings"),
             keys: BTreeMap::new(),

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 /// What one host has sent.
 #[derive(Debug, Default)]
 pub struct Wire {
-    /// By command number.
+    /// By command number; of datagrams that were not compressed.
     pub commands: [u64; 16],
     /// Of all datagrams, in bytes.
     pub largest: usize,
+    /// Datagrams that were compressed.
+    pub compressed: u64,
     /// First word of the last datagram.
     pub last_header: u16,
     checksum: bool,
@@ -25,6 +27,10 @@ impl Wire {
     pub(super) fn count(&mut self, datagram: &[u8]) {
         self.largest = self.largest.max(datagram.len());
         self.last_header = u16::from_be_bytes([datagram[0], datagram[1]]);
+        if self.last_header & 0x4000 != 0 {
+            self.compressed += 1;
+            return;
+        }
         let sent_time = if self.last_header & 0x8000 == 0 { 0 } else { 2 };
         let checksum = if self.checksum { 4 } else { 0 };
         let mut rest = &datagram[2 + sent_time + checksum..];
