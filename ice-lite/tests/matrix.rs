@@ -210,7 +210,7 @@ fn cells(page: &str) -> Vec<Vec<String>> {
         let rows = section
             .lines()
             .filter(|line| line.starts_with("| "))
-            .skip(1);
+            .skip(2);
         let cells = rows.flat_map(|row| {
             row.split(" | ")
                 .skip(1)
