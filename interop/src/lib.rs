@@ -5,4 +5,5 @@ pub mod differential;
 pub mod enet;
 pub mod engine;
 pub mod lossy;
+pub mod namespaces;
 pub mod stage;
