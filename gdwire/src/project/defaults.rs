@@ -54,7 +54,7 @@ static CLASSES: LazyLock<BTreeMap<&'static str, Class>> = LazyLock::new(|| {
 pub(super) fn initial(node: &TreeNode, name: &str) -> Option<Value> {
     let is_set = |other: &str| node.properties.contains_key(other);
     let tangled = |other: &&str| is_set(other) && !(APART.contains(&name) && APART.contains(other));
-    if PLACE.contains(&name) && PLACE.iter().any(|other| tangled(other)) {
+    if PLACE.contains(&name) && PLACE.iter().any(tangled) {
         // A `Node3D` has one property in its scene for all of them.
         let transform = node
             .properties
