@@ -49,8 +49,8 @@
 //! | [`variant`] | Godot's values and their encodings (`replication-proto`) |
 //! | [`enet`] | ENet itself (`enet-proto`) |
 //!
-//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `zlib` adds
-//! that mode of [`enet::compress`], in which the range coder and FastLZ always are.
+//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `zlib` and
+//! `zstd` add those modes of [`enet::compress`], in which the range coder and FastLZ always are.
 //!
 //! Deliberate differences from Godot: a server refuses a client whose id is illegal or taken before the game hears of
 //! it, and tells the client so ([`Refusal`]); `disconnect_peer` lets what was sent before arrive; a client that does
