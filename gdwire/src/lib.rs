@@ -48,9 +48,12 @@
 //! | [`session`] | Godot's scene multiplayer: nodes, RPCs, peers, authentication (`replication-proto`) |
 //! | [`variant`] | Godot's values and their encodings (`replication-proto`) |
 //! | [`enet`] | ENet itself (`enet-proto`) |
+//! | [`stun`] | STUN: one's public address, what NATs on the way do, and a server for both (`stun-proto`) |
 //!
-//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `zlib` and
-//! `zstd` add those modes of [`enet::compress`], in which the range coder and FastLZ always are.
+//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `project`
+//! and `stun`, on by default too, are the modules of that name. `zlib` and `zstd` add those modes of [`enet::compress`],
+//! in which the range coder and FastLZ always are. `dtls` adds the module `dtls`: DTLS as `ENetMultiplayerPeer` sets it up, at both
+//! ends, in pure Rust.
 //!
 //! Deliberate differences from Godot: a server refuses a client whose id is illegal or taken before the game hears of
 //! it, and tells the client so ([`Refusal`]); `disconnect_peer` lets what was sent before arrive; a client that does
@@ -62,6 +65,8 @@ extern crate alloc;
 
 #[cfg(feature = "_udp")]
 pub mod drive;
+#[cfg(feature = "dtls")]
+pub mod dtls;
 mod peers;
 #[cfg(feature = "project")]
 pub mod project;
@@ -69,6 +74,8 @@ pub mod project;
 pub use enet_proto as enet;
 pub use replication_proto as session;
 pub use replication_proto::variant;
+#[cfg(feature = "stun")]
+pub use stun_proto as stun;
 
 pub use bytes::Bytes;
 pub use enet_proto::PeerStats;

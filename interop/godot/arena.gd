@@ -4,6 +4,12 @@ extends Node
 ## Who must not see which units: peer to names.
 var _hidden: Dictionary = {}
 
+## How many full states and deltas came for the nodes that are watched: path to two numbers.
+var _counts: Dictionary = {}
+
+## What is counted up in each frame: node and property.
+var _running: Array = []
+
 
 func _ready() -> void:
 	$UnitSpawner.spawn_function = func(data: Variant) -> Node:
@@ -12,6 +18,16 @@ func _ready() -> void:
 		unit.label = data["label"]
 		_filter(unit)
 		return unit
+	$FewSpawner.spawn_function = func(data: Variant) -> Node:
+		var node := (load("res://plain.tscn") as PackedScene).instantiate()
+		node.name = data
+		return node
+
+
+func _process(_delta: float) -> void:
+	for change: Array in _running:
+		var node := get_node(NodePath(change[0]))
+		node.set(change[1], int(node.get(change[1])) + 1)
 
 
 ## Does a command; false if it is none of the arena.
@@ -21,7 +37,7 @@ func obey(command: Dictionary) -> bool:
 		"spawn":
 			_spawn(command)
 		"custom":
-			$UnitSpawner.spawn(str_to_var(command["data"]))
+			get_node(NodePath(command.get("node", "UnitSpawner"))).spawn(str_to_var(command["data"]))
 		"set":
 			for change: Array in command["changes"]:
 				_change(get_node(NodePath(change[0])), NodePath(change[1]), change[2])
@@ -35,6 +51,12 @@ func obey(command: Dictionary) -> bool:
 			get_node(NodePath(path)).public_visibility = command["visible"]
 		"hide":
 			_hidden[int(command["peer"])] = command["names"]
+		"run":
+			_running = command["changes"]
+		"count":
+			_count(path)
+		"counts":
+			get_node("/root/Peer").report_event("counts", {"counts": _counts})
 		"dump":
 			get_node("/root/Peer").report_event("dump", {"token": command["token"], "nodes": _dump()})
 		_:
@@ -52,6 +74,19 @@ func _spawn(command: Dictionary) -> void:
 		if command["scene"] == "unit":
 			_filter(node)
 		get_node(NodePath(command.get("under", "Units"))).add_child(node)
+
+
+## Counts what comes for the synchronizer `Sync` of a node, or of each node below it if it has none.
+func _count(path: String) -> void:
+	var node := get_node(NodePath(path))
+	if not node.has_node("Sync"):
+		for child in node.get_children():
+			_count(path + "/" + str(child.name))
+		return
+	var counts := [0, 0]
+	_counts[path] = counts
+	node.get_node("Sync").synchronized.connect(func() -> void: counts[0] += 1)
+	node.get_node("Sync").delta_synchronized.connect(func() -> void: counts[1] += 1)
 
 
 ## Sets `hp`, or `Body:position` of a node below.

@@ -48,6 +48,8 @@ func _ready() -> void:
 		_report("echo_finished", {"same": same, "different": different}))
 	_scene_multiplayer = multiplayer as SceneMultiplayer
 	_connect_signals()
+	if _options.has("max-sync"):
+		_scene_multiplayer.max_sync_packet_size = int(_options["max-sync"])
 	if _options.has("auth"):
 		_scene_multiplayer.auth_callback = _on_auth
 		_scene_multiplayer.auth_timeout = float(_options.get("auth-timeout", "3"))

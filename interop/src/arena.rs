@@ -4,8 +4,8 @@ use crate::engine::{Engine, number};
 use crate::stage::{Ours, Stage, machine, peer_id};
 use replication_proto::variant::{Value, Vector2, text};
 use replication_proto::{
-    NodeConfig, NodeKey, PropertyConfig, RpcConfig, Scene, SceneConfig, SpawnConfig, SpawnerConfig,
-    SynchronizerConfig, Visibility,
+    Budget, NodeConfig, NodeKey, PropertyConfig, RpcConfig, Scene, SceneConfig, SpawnConfig,
+    SpawnError, SpawnerConfig, SynchronizerConfig, Verdict, Visibility,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -20,6 +20,15 @@ pub const ARENA: &str = "Peer/Arena";
 /// Path below which units appear.
 pub const UNITS: &str = "Peer/Arena/Units";
 
+/// The interval of full states in `slow.tscn`.
+pub const FULL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The interval of deltas in `slow.tscn`.
+pub const DELTA_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The limit of the spawner in `arena.tscn` that has one.
+pub const LIMIT: u32 = 3;
+
 /// The longest that both sides may differ.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -33,6 +42,22 @@ pub enum Filter {
     Filtered,
     /// Everybody sees them.
     Unfiltered,
+}
+
+/// A side of a comparison.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// What becomes of custom spawns at our side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Custom {
+    /// Each is a unit.
+    Unit,
+    /// The test is asked, by an event.
+    Asked,
 }
 
 /// The value that Godot writes so.
@@ -133,6 +158,32 @@ fn player() -> Scene {
         .expect("a good scene")
 }
 
+/// What `bulk.tscn` declares.
+fn bulk() -> Scene {
+    let state = SynchronizerConfig::new()
+        .property(PropertyConfig::new("blob").any_type())
+        .property(PropertyConfig::new("note").initial("").on_change());
+    one_synchronizer("res://bulk.tscn", state)
+}
+
+/// What `slow.tscn` declares.
+fn slow() -> Scene {
+    let state = SynchronizerConfig::new()
+        .replication_interval(FULL_INTERVAL)
+        .delta_interval(DELTA_INTERVAL)
+        .property(PropertyConfig::new("always").initial(0))
+        .property(PropertyConfig::new("watched").initial(0).on_change());
+    one_synchronizer("res://slow.tscn", state)
+}
+
+fn one_synchronizer(path: &str, state: SynchronizerConfig) -> Scene {
+    SceneConfig::new(path)
+        .node(NodeConfig::new("."))
+        .node(NodeConfig::new("Sync").synchronizer(state))
+        .build()
+        .expect("a good scene")
+}
+
 fn board() -> SynchronizerConfig {
     SynchronizerConfig::new()
         .property(PropertyConfig::new("score").initial(0))
@@ -140,31 +191,43 @@ fn board() -> SynchronizerConfig {
 }
 
 impl Stage {
-    /// Declares the scene at our side.
+    /// Declares the scene at our side, custom spawns being units.
     ///
     /// # Panics
     /// When it is there already.
     #[must_use]
-    pub fn with_arena(mut self, filter: Filter) -> Self {
-        let scenes = [
-            unit(filter),
-            squad(),
-            player(),
-            SceneConfig::new("res://plain.tscn")
-                .build()
-                .expect("a good scene"),
-        ];
+    pub fn with_arena(self, filter: Filter) -> Self {
+        self.with_arena_as(filter, Custom::Unit, LIMIT)
+    }
+
+    /// Declares the scene at our side. The spawner with a limit has this one.
+    ///
+    /// # Panics
+    /// When it is there already.
+    #[must_use]
+    pub fn with_arena_as(mut self, filter: Filter, custom: Custom, limit: u32) -> Self {
+        let plain = SceneConfig::new("res://plain.tscn").build();
+        let plain = plain.expect("a good scene");
+        let scenes = [unit(filter), squad(), player(), plain, bulk(), slow()];
         let spawner = scenes
             .iter()
             .fold(SpawnerConfig::new("../Units"), |spawner, scene| {
                 spawner.scene(scene.path())
-            })
-            .custom_scene("res://unit.tscn");
+            });
+        let spawner = match custom {
+            Custom::Unit => spawner.custom_scene("res://unit.tscn"),
+            Custom::Asked => spawner.custom_requested(),
+        };
+        let few = SpawnerConfig::new("../Few")
+            .scene("res://plain.tscn")
+            .custom_scene("res://plain.tscn")
+            .limit(limit);
         for scene in &scenes {
             machine!(self.ours(), machine => machine.add_scene(scene)).expect("a new scene");
         }
         for node in [
             NodeConfig::new(format!("{ARENA}/UnitSpawner")).spawner(spawner),
+            NodeConfig::new(format!("{ARENA}/FewSpawner")).spawner(few),
             NodeConfig::new(format!("{ARENA}/Board")),
             NodeConfig::new(format!("{ARENA}/Board/Sync")).synchronizer(board()),
         ] {
@@ -192,6 +255,37 @@ impl Stage {
     pub fn spawn(&mut self, spawner: &str, spawn: SpawnConfig) -> NodeKey {
         let spawner = self.key(spawner);
         machine!(self.ours(), machine => machine.spawn(spawner, spawn)).expect("a good spawn")
+    }
+
+    /// As [`Stage::spawn`], where our side may refuse.
+    ///
+    /// # Errors
+    /// Why.
+    pub fn try_spawn(
+        &mut self,
+        spawner: NodeKey,
+        spawn: SpawnConfig,
+    ) -> Result<NodeKey, SpawnError> {
+        machine!(self.ours(), machine => machine.spawn(spawner, spawn))
+    }
+
+    /// Says at our side what a custom spawn is, or refuses it.
+    pub fn answer(&mut self, request: u64, scene: Option<&Scene>) -> Verdict {
+        machine!(self.ours(), machine => machine.answer_spawn(request, scene))
+    }
+
+    /// Limits what our side sends to a peer per frame.
+    pub fn set_budget(&mut self, peer: i32, budget: Option<Budget>) {
+        machine!(self.ours(), machine => machine.set_budget(peer_id(peer), budget));
+    }
+
+    /// Sets how urgent a node of our side is.
+    ///
+    /// # Panics
+    /// When our side refuses.
+    pub fn set_priority(&mut self, node: NodeKey, priority: u16) {
+        machine!(self.ours(), machine => machine.set_priority(node, priority))
+            .expect("a node with synchronizers");
     }
 
     /// Despawns at our side.
@@ -323,19 +417,52 @@ impl Stage {
         last_dump(&self.engines[engine])
     }
 
+    /// How many full states and deltas came at an engine, by node below the arena: of those that it was told to count.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    pub fn engine_counts(&mut self, engine: usize) -> BTreeMap<String, (u64, u64)> {
+        let known = self.engines[engine].all("counts").count();
+        self.engines[engine].command(&json!({"do": "counts"}));
+        self.until_within(PATIENCE, "the engine tells its counts", |stage| {
+            stage.engines[engine].all("counts").count() > known
+        });
+        let told = self.engines[engine].all("counts").last();
+        let counts = told.and_then(|event| event["counts"].as_object());
+        let count = |count: &Json| count.as_f64().map_or(0, |count| count as u64);
+        let counts = counts.expect("a dictionary").iter();
+        counts
+            .map(|(path, counts)| (path.clone(), (count(&counts[0]), count(&counts[1]))))
+            .collect()
+    }
+
     /// Waits until an engine's state and ours are the same, but for nodes of the server that it shall not see.
     ///
     /// # Panics
     /// When that takes too long, with the differences.
     pub fn until_same(&mut self, engine: usize, sees: impl Fn(&str) -> bool) {
+        self.until_alike(engine, |side, path| side == Side::Client || sees(path));
+    }
+
+    /// Waits until an engine's state and ours are the same, but for nodes whose path ends so.
+    ///
+    /// # Panics
+    /// As [`Stage::until_same`].
+    pub fn until_same_but(&mut self, engine: usize, ending: &str) {
+        self.until_alike(engine, |_, path| !path.ends_with(ending));
+    }
+
+    fn until_alike(&mut self, engine: usize, counts: impl Fn(Side, &str) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut theirs = self.engine_state(engine);
             let mut ours = self.state();
-            match self.ours() {
-                Ours::Server(_) => ours.retain(|path, _| sees(path)),
-                Ours::Client(_) => theirs.retain(|path, _| sees(path)),
-            }
+            let (here, there) = match self.ours() {
+                Ours::Server(_) => (Side::Server, Side::Client),
+                Ours::Client(_) => (Side::Client, Side::Server),
+            };
+            ours.retain(|path, _| counts(here, path));
+            theirs.retain(|path, _| counts(there, path));
             if ours == theirs {
                 return;
             }

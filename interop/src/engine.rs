@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Every engine ends by itself after so many seconds, whatever becomes of the test.
 const LIFETIME_SECONDS: u32 = 60;
+
+/// The longest that a server may take to listen.
+const START: Duration = Duration::from_secs(40);
 
 /// A program that speaks one JSON object per line: the engine, or the `gdwire` command.
 #[derive(Debug)]
@@ -76,6 +79,23 @@ impl Engine {
             .arg(format!("--for={LIFETIME_SECONDS}"))
             .args(options);
         Self::spawn(command)
+    }
+
+    /// Starts an engine as server with the given options, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it cannot be started, or does not listen.
+    #[must_use]
+    pub fn server(options: &[&str]) -> Self {
+        let mut all = vec!["--role=server".to_owned()];
+        all.extend(options.iter().map(ToString::to_string));
+        let mut engine = Self::start(&all);
+        let deadline = Instant::now() + START;
+        while !engine.has("listening") && Instant::now() < deadline {
+            engine.pump(Duration::from_millis(2));
+        }
+        assert!(engine.has("listening"), "{}", engine.noise());
+        engine
     }
 
     /// Starts the `gdwire` command.
@@ -212,29 +232,6 @@ impl Engine {
     #[must_use]
     pub fn noise(&self) -> String {
         self.noise.lock().expect("no writer panics").clone()
-    }
-
-    /// As [`Engine::noise`], without what the engine says of a node that was announced to it before it was spawned: an
-    /// announcement and a SPAWN of different peers race, and the announcement is made again.
-    #[must_use]
-    pub fn complaints(&self) -> String {
-        let mut kept: Vec<String> = Vec::new();
-        for line in self.noise().lines() {
-            match kept.last_mut() {
-                Some(last) if line.starts_with(' ') => *last += &format!("\n{line}"),
-                _ => kept.push(line.to_string()),
-            }
-            if line.contains("process_simplify_path") {
-                kept.pop();
-                if kept
-                    .last()
-                    .is_some_and(|last| last.contains("Node not found"))
-                {
-                    kept.pop();
-                }
-            }
-        }
-        kept.join("\n")
     }
 
     /// Ends the process without a word to anybody.

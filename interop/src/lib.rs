@@ -4,4 +4,5 @@ pub mod arena;
 pub mod differential;
 pub mod enet;
 pub mod engine;
+pub mod lossy;
 pub mod stage;

@@ -2,11 +2,12 @@
 
 use crate::engine::Engine;
 use gdwire::drive::{self, blocking};
-use gdwire::{Client, ClientConfig, DisconnectReason, Event, Server, ServerConfig};
+use gdwire::{Blueprint, Client, ClientConfig, DisconnectReason, Event, Server, ServerConfig};
 use replication_proto::variant::Value;
 use replication_proto::{
     MethodMismatch, NodeConfig, NodeKey, PeerId, RpcCall, RpcConfig, Session, Target, TransferMode,
 };
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The longest that a test waits for one thing.
@@ -102,8 +103,8 @@ pub struct Stage {
     pub asked: Vec<Value>,
     /// What others answered to our side's [`ECHO`]: token and value.
     pub answers: Vec<(Value, Value)>,
-    /// How many states of peers our side has received: full ones, deltas.
-    pub states: (u64, u64),
+    /// How many states of peers our side has received, by path of the node: full ones, deltas.
+    pub states: BTreeMap<String, (u64, u64)>,
     /// The engines, in order of their start.
     pub engines: Vec<Engine>,
     port: u16,
@@ -137,6 +138,23 @@ impl Stage {
         let mut server = Server::new(config).expect("good settings");
         let calls = server.add_node(calls).expect("a good node");
         let echo = server.add_node(echo_node()).expect("a good node");
+        Self::serving(server, calls, echo)
+    }
+
+    /// A server of ours with what a project holds, [`CALLS`] and [`ECHO`] among it.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn with_project(blueprint: &Blueprint) -> Self {
+        let mut server = Server::new(server_config()).expect("good settings");
+        server.add_blueprint(blueprint).expect("a good project");
+        let node = |path| server.session().node(path).expect("a node of the project");
+        let (calls, echo) = (node(CALLS), node(ECHO));
+        Self::serving(server, calls, echo)
+    }
+
+    fn serving(server: Server, calls: NodeKey, echo: NodeKey) -> Self {
         let driver =
             blocking::ServerDriver::bind("127.0.0.1:0".parse().expect("an address"), server)
                 .expect("loopback has free ports");
@@ -156,14 +174,24 @@ impl Stage {
     /// When it cannot be made.
     #[must_use]
     pub fn with_client(config: ClientConfig, calls: NodeConfig, server_options: &[&str]) -> Self {
-        let mut options = vec!["--role=server".to_owned()];
-        options.extend(server_options.iter().map(ToString::to_string));
-        let mut engine = Engine::start(&options);
-        let deadline = Instant::now() + PATIENCE;
-        while !engine.has("listening") && Instant::now() < deadline {
-            engine.pump(TICK);
-        }
+        let engine = Engine::server(server_options);
         let mut stage = Self::joining(config, calls, engine.port());
+        stage.engines.push(engine);
+        stage
+    }
+
+    /// As [`Stage::with_client`], with what a project holds, [`CALLS`] and [`ECHO`] among it.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn client_with_project(blueprint: &Blueprint, server_options: &[&str]) -> Self {
+        let engine = Engine::server(server_options);
+        let mut client = Client::new(client_config()).expect("good settings");
+        client.add_blueprint(blueprint).expect("a good project");
+        let node = |path| client.session().node(path).expect("a node of the project");
+        let (calls, echo) = (node(CALLS), node(ECHO));
+        let mut stage = Self::calling(client, calls, echo, engine.port());
         stage.engines.push(engine);
         stage
     }
@@ -177,6 +205,10 @@ impl Stage {
         let mut client = Client::new(config).expect("good settings");
         let calls = client.add_node(calls).expect("a good node");
         let echo = client.add_node(echo_node()).expect("a good node");
+        Self::calling(client, calls, echo, port)
+    }
+
+    fn calling(client: Client, calls: NodeKey, echo: NodeKey, port: u16) -> Self {
         let driver = blocking::ClientDriver::connect(([127, 0, 0, 1], port).into(), client)
             .expect("a socket");
         Self::new(Ours::Client(Box::new(driver)), calls, echo, port)
@@ -196,7 +228,7 @@ impl Stage {
             events: Vec::new(),
             asked: Vec::new(),
             answers: Vec::new(),
-            states: (0, 0),
+            states: BTreeMap::new(),
             engines: Vec::new(),
             port,
         }
@@ -206,6 +238,11 @@ impl Stage {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Has engines that start from now on call at this port instead.
+    pub fn detour(&mut self, port: u16) {
+        self.port = port;
     }
 
     /// Starts an engine as client with the given options; gives its place in [`Stage::engines`].
@@ -398,8 +435,15 @@ impl Stage {
             };
             match next.expect("the socket works") {
                 Some(Event::Rpc(call)) if &*call.path == ECHO => self.echo(&call),
-                Some(Event::Sync(state)) if state.is_delta() => self.states.1 += 1,
-                Some(Event::Sync(_)) => self.states.0 += 1,
+                Some(Event::Sync(state)) => {
+                    let counts = self.states.entry(state.path.to_string()).or_default();
+                    let count = if state.is_delta() {
+                        &mut counts.1
+                    } else {
+                        &mut counts.0
+                    };
+                    *count += 1;
+                }
                 Some(event) => self.events.push(event),
                 None => return,
             }

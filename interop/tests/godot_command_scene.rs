@@ -129,7 +129,7 @@ impl Pair {
     }
 
     fn no_complaints(&self) {
-        assert_eq!(self.godot.complaints(), "");
+        assert_eq!(self.godot.noise(), "");
         let errors: Vec<&Json> = self.command.all("error").collect();
         assert!(errors.is_empty(), "{errors:?}");
     }

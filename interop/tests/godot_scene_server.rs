@@ -158,7 +158,7 @@ fn a_scene_of_a_hundred_units_is_the_same_at_every_client() {
     stage.spawn(SPAWNER, unit("U3").property("hp", 1));
     stage.until_same(first, all);
     stage.until_same(late, all);
-    assert_eq!(stage.engines[first].complaints(), "");
+    assert_eq!(stage.engines[first].noise(), "");
 
     // One leaves; the other goes on.
     stage.engines[first].command(&json!({"do": "quit"}));
@@ -166,7 +166,7 @@ fn a_scene_of_a_hundred_units_is_the_same_at_every_client() {
     stage.set("Units/U99", "hp", "-1");
     stage.despawn("Units/U98");
     stage.until_same(late, all);
-    assert_eq!(stage.engines[late].complaints(), "");
+    assert_eq!(stage.engines[late].noise(), "");
     assert_eq!(stage.session().stats().dropped_total(), 0);
 }
 
@@ -243,7 +243,7 @@ fn clients_see_what_the_filter_and_the_lists_say_at_every_flip() {
     stage.set_visibility("Board", left_id, Visibility::Visible);
     stage.until_same(left, even);
     for at in [left, right] {
-        assert_eq!(stage.engines[at].complaints(), "");
+        assert_eq!(stage.engines[at].noise(), "");
     }
 }
 
@@ -302,7 +302,7 @@ fn input_of_a_client_reaches_the_server_and_others_and_authority_goes_and_comes_
     stage.set("Units/Hero", "aim", "-4.0");
     for engine in [owner, other, late, last] {
         stage.until_same(engine, all);
-        assert_eq!(stage.engines[engine].complaints(), "");
+        assert_eq!(stage.engines[engine].noise(), "");
     }
 
     // The owner leaves, its node stays until the server frees it.
@@ -437,7 +437,7 @@ fn a_client_of_the_engine_spawns_by_a_spawner_that_is_its_own() {
     });
     same(&mut stage, other);
     for at in [owner, other] {
-        assert_eq!(stage.engines[at].complaints(), "");
+        assert_eq!(stage.engines[at].noise(), "");
     }
 
     // What it spawned goes with it.

@@ -1,7 +1,7 @@
 //! Spawners, synchronizers, visibility, authority and budgets between sessions.
 mod common;
 
-use common::{Net, Sent, engine, hex, peer};
+use common::{Net, Sent, engine, hex, peer, to_hex};
 use core::time::Duration;
 use replication_proto::interest::{Grid, GridConfig, Range as GridRange};
 use replication_proto::variant::Value;
@@ -176,7 +176,8 @@ fn a_spawner_keeps_its_limit_its_authority_and_its_names() {
     let mut net = Net::connected(&[2]);
     let unit = unit_of(SynchronizerConfig::new());
     for id in [1, 2] {
-        declare(&mut net, id, &unit, SpawnerConfig::new("../Units").limit(1));
+        let spawner = SpawnerConfig::new("../Units");
+        declare(&mut net, id, &unit, spawner.limit(1).receive_limit(2));
     }
     let spawner = net.at(1).node("Spawner").unwrap();
     let spawn = |net: &mut Net, name: &str| net.at(1).spawn(spawner, SpawnConfig::scene(0, name));
@@ -197,8 +198,10 @@ fn a_spawner_keeps_its_limit_its_authority_and_its_names() {
         Err(SpawnError::NotSpawner)
     );
     net.settle();
-    // A second node at a client is beyond the limit there too.
+    // The limit of a spawner is for who spawns, as in the engine; for peers there is another.
     let packet = "04000100000009000000010000000200000008000000430002640400000000000000";
+    assert!(net.inject(1, 2, hex(packet)).is_accepted());
+    let packet = "0400010000000a00000001000000020000000b000000440002640400000000000000";
     assert_eq!(
         net.inject(1, 2, hex(packet)),
         Verdict::Rejected(DropReason::SpawnLimit)
@@ -449,8 +452,8 @@ fn a_client_that_comes_back_gets_everything_anew() {
     assert_eq!(net.take_refusals(), []);
 }
 
-#[test]
-fn a_client_with_a_spawner_of_its_own_spawns_at_everybody_and_leaves_nothing() {
+/// A world in which client 2 has just spawned a node with a synchronizer of the server.
+fn with_toy_of_a_client() -> Net {
     let mut net = world(&[2, 3], SynchronizerConfig::new());
     for id in [1, 2, 3] {
         let spawner = SpawnerConfig::new("../Toys").scene(UNIT);
@@ -462,12 +465,41 @@ fn a_client_with_a_spawner_of_its_own_spawns_at_everybody_and_leaves_nothing() {
     net.at(2)
         .spawn(spawner, SpawnConfig::scene(0, "T"))
         .unwrap();
+    net
+}
+
+#[test]
+fn a_client_with_a_spawner_of_its_own_spawns_at_everybody_and_leaves_nothing() {
+    let mut net = with_toy_of_a_client();
     frames(&mut net, 4);
     assert!(has(&mut net, 1, "Toys/T") && has(&mut net, 3, "Toys/T"));
     net.disconnect(2);
     frames(&mut net, 2);
     assert!(!has(&mut net, 1, "Toys/T") && !has(&mut net, 3, "Toys/T"));
     assert_eq!(net.take_refusals(), []);
+}
+
+#[test]
+fn a_path_in_a_clients_node_is_announced_to_another_when_the_relayed_spawn_must_be_there() {
+    let mut net = with_toy_of_a_client();
+    let mut announced = Vec::new();
+    for frame in 0..12 {
+        net.frame();
+        let path = to_hex(b"Toys/T/Sync");
+        for sent in net.take_log() {
+            if sent.from == 1 && sent.hex.starts_with("01") && sent.hex.contains(&path) {
+                announced.push((frame, sent.to));
+            }
+        }
+    }
+    let [(first, 2), (second, 3)] = announced[..] else {
+        panic!("{announced:?}")
+    };
+    // Frames are 16 ms apart.
+    assert!((7..=8).contains(&(second - first)), "{announced:?}");
+    set(&mut net, 1, "Toys/T", "name", "x");
+    frames(&mut net, 3);
+    assert_eq!(value(&mut net, 3, "Toys/T", "name"), Value::from("x"));
 }
 
 fn requesting(clients: &[i32]) -> Net {

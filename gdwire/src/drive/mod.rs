@@ -19,6 +19,8 @@
 pub mod blocking;
 mod clock;
 mod runner;
+#[cfg(all(feature = "stun", feature = "tokio"))]
+pub mod stun;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod udp;

@@ -19,7 +19,9 @@ use replication_proto::{
 /// event is `ConnectionFailed` or `Disconnected`.
 #[derive(Debug)]
 pub struct Client {
-    link: EnetSession,
+    pub(super) link: EnetSession,
+    #[cfg(feature = "dtls")]
+    pub(super) tunnel: Option<super::secure::Tunnel>,
     channel_count: u8,
     state: State,
     /// Set by `close`; the events that follow from it may still wait.
@@ -57,12 +59,22 @@ impl Client {
         enet.max_peers = 1;
         // Nobody connects to a client: requests stay unanswered.
         enet.admission = Admission::Deferred;
+        #[cfg(feature = "dtls")]
+        let tunnel = match config.dtls {
+            Some(settings) => {
+                let seeds = super::secure::prepare(&mut enet);
+                Some(super::secure::Tunnel::new(settings, seeds)?)
+            }
+            None => None,
+        };
         let link = EnetSession::new(
             Hosts::new(Host::new(enet)?, Vec::new()),
             Session::new(config.session)?,
         );
         Ok(Self {
             link,
+            #[cfg(feature = "dtls")]
+            tunnel,
             channel_count: config.channel_count,
             state: State::Idle,
             is_leaving: false,
@@ -83,6 +95,10 @@ impl Client {
         let data = self.id().value().unsigned_abs();
         match self.link.hosts.first.connect(now, address, channels, data) {
             Ok(key) => {
+                #[cfg(feature = "dtls")]
+                if let Some(tunnel) = &mut self.tunnel {
+                    tunnel.connection.connect(now, address);
+                }
                 self.state = State::Connecting(key);
                 Ok(())
             }
@@ -101,6 +117,10 @@ impl Client {
         data: &[u8],
     ) -> Handled<DropReason> {
         let now = self.link.advance(now);
+        #[cfg(feature = "dtls")]
+        if self.tunnel.is_some() {
+            return self.handle_record(now, from, data);
+        }
         let handled = self.link.hosts.first.handle_datagram(now, from, data);
         self.pump();
         handled
@@ -113,6 +133,11 @@ impl Client {
         self.link.session.handle_timeout(now);
         self.link.settle();
         self.pump();
+        #[cfg(feature = "dtls")]
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.connection.handle_timeout(now);
+            self.on_session_ended();
+        }
     }
 
     /// Writes the next datagram into `buffer`.
@@ -122,13 +147,26 @@ impl Client {
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         let now = self.link.advance(now);
         self.link.settle();
+        #[cfg(feature = "dtls")]
+        if self.tunnel.is_some() {
+            let transmit = self.poll_sealed(now, buffer);
+            self.on_session_ended();
+            return transmit;
+        }
         self.link.hosts.first.poll_transmit(now, buffer)
     }
 
     /// When to call [`Client::handle_timeout`] next; `None` if nothing is due ever.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.link.poll_timeout()
+        let timeout = self.link.poll_timeout();
+        #[cfg(feature = "dtls")]
+        let timeout = {
+            let tunnel = self.tunnel.as_ref();
+            let tunnel = tunnel.and_then(|tunnel| tunnel.connection.poll_timeout());
+            timeout.into_iter().chain(tunnel).min()
+        };
+        timeout
     }
 
     /// The next event.
@@ -216,6 +254,12 @@ impl Client {
             if let State::Connecting(key) = self.state {
                 self.link.hosts.first.disconnect(key, 0);
             }
+            #[cfg(feature = "dtls")]
+            if let Some(tunnel) = &mut self.tunnel
+                && !tunnel.connection.is_open()
+            {
+                tunnel.connection.close(self.link.now);
+            }
             let reason = DisconnectReason::Local;
             self.link.push(Event::ConnectionFailed { reason });
         } else {
@@ -232,6 +276,12 @@ impl Client {
     /// Whether the last event was given and nothing is left to do.
     #[must_use]
     pub fn is_closed(&self) -> bool {
+        #[cfg(feature = "dtls")]
+        if let Some(tunnel) = &self.tunnel
+            && !tunnel.connection.is_silent()
+        {
+            return false;
+        }
         self.state == State::Over && self.next.is_none() && self.link.is_silent()
     }
 
@@ -258,6 +308,14 @@ impl Client {
         self.link.peer_stats(PeerId::SERVER)
     }
 
+    /// Counters of DTLS; zero without DTLS.
+    #[cfg(feature = "dtls")]
+    #[must_use]
+    pub fn dtls_stats(&self) -> crate::dtls::DtlsStats {
+        let tunnel = self.tunnel.as_ref();
+        tunnel.map_or_else(Default::default, |tunnel| *tunnel.connection.stats())
+    }
+
     /// The ENet part, to look at: counters, the connection.
     #[must_use]
     pub const fn enet(&self) -> &Host {
@@ -271,7 +329,7 @@ impl Client {
     }
 
     /// Lets the session see what the host has.
-    fn pump(&mut self) {
+    pub(super) fn pump(&mut self) {
         while let Some((_, event)) = self.link.poll_host() {
             self.on_host_event(event);
         }
@@ -294,15 +352,17 @@ impl Client {
             } => self
                 .link
                 .on_received(LinkKey::first(peer), channel, flags, payload),
-            Enet::Disconnected { peer, reason } => {
-                let reason = reason.into();
-                let is_attempt = self.state == State::Connecting(peer);
-                let key = LinkKey::first(peer);
-                if self.link.on_disconnected(key, reason).is_none() && is_attempt {
-                    self.link.push(Event::ConnectionFailed { reason });
-                }
-            }
+            Enet::Disconnected { peer, reason } => self.on_ended(peer, reason.into()),
             _ => {}
+        }
+    }
+
+    /// The connection, or the attempt at one, is over.
+    pub(super) fn on_ended(&mut self, peer: PeerKey, reason: DisconnectReason) {
+        let is_attempt = self.state == State::Connecting(peer);
+        let key = LinkKey::first(peer);
+        if self.link.on_disconnected(key, reason).is_none() && is_attempt {
+            self.link.push(Event::ConnectionFailed { reason });
         }
     }
 

@@ -24,6 +24,9 @@ pub struct ServerConfig {
     /// An ENet host has at most 4,095 peers. With several, clients of all of them are peers of one game, with one
     /// table of ids. `enet` and the session's limit of peers are for each of them.
     pub listeners: usize,
+    /// DTLS around all datagrams (`dtls_server_setup`). Default: none.
+    #[cfg(feature = "dtls")]
+    pub dtls: Option<crate::dtls::DtlsServer>,
 }
 
 impl ServerConfig {
@@ -36,6 +39,8 @@ impl ServerConfig {
             session: replication_proto::Config::server(),
             refusal: Refusal::Disconnect,
             listeners: 1,
+            #[cfg(feature = "dtls")]
+            dtls: None,
         }
     }
 }
@@ -64,6 +69,9 @@ pub struct ClientConfig {
     pub session: replication_proto::Config,
     /// ENet channels to ask for: Godot's user channels and 2, at most 255, which is the default.
     pub channel_count: u8,
+    /// DTLS around all datagrams (`dtls_client_setup`). Default: none.
+    #[cfg(feature = "dtls")]
+    pub dtls: Option<crate::dtls::DtlsClient>,
 }
 
 impl ClientConfig {
@@ -77,6 +85,8 @@ impl ClientConfig {
             enet: enet_proto::Config::new(rng.split()),
             session: replication_proto::Config::client(id),
             channel_count: u8::MAX,
+            #[cfg(feature = "dtls")]
+            dtls: None,
         }
     }
 }
@@ -94,6 +104,10 @@ fn unique_id(rng: &mut SeedRng) -> PeerId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The DTLS library refuses its settings: a timeout of zero or of more than ten years.
+    #[cfg(feature = "dtls")]
+    #[error("DTLS: a timeout is out of its range")]
+    Dtls,
     /// The ENet part.
     #[error("enet: {0}")]
     Enet(#[from] enet_proto::ConfigError),

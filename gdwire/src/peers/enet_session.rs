@@ -63,6 +63,14 @@ impl EnetSession {
         self.events.push_back(event);
     }
 
+    /// The same for an event that strangers can make: lost while the application has enough to do.
+    #[cfg(feature = "dtls")]
+    pub(super) fn push_if_room(&mut self, event: Event) {
+        if self.events.len() < WAITING_EVENTS {
+            self.push(event);
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
         if self.events.is_empty() {
@@ -196,7 +204,8 @@ impl EnetSession {
             Ok(()) | Err(SendError::NotConnected) => {}
             Err(error) => {
                 self.push(Event::SendFailed { peer, error });
-                if error == SendError::QueueFull && outgoing.mode.is_reliable() {
+                let is_full = matches!(error, SendError::QueueFull | SendError::HostQueueFull);
+                if is_full && outgoing.mode.is_reliable() {
                     self.drop_slow(key);
                 }
             }

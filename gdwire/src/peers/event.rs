@@ -63,6 +63,16 @@ pub enum Event {
         /// Why.
         reason: DisconnectReason,
     },
+    /// A handshake of DTLS failed, with a client that has proven its address. Only at a server.
+    ///
+    /// Not told while 64 events wait; [`DtlsStats`](crate::dtls::DtlsStats) counts them all.
+    #[cfg(feature = "dtls")]
+    DtlsFailed {
+        /// Where the client is.
+        address: SocketAddr,
+        /// Why.
+        failure: crate::dtls::DtlsFailure,
+    },
     /// The methods of a node differ between this side and a peer; calls between them are refused.
     MethodMismatch(Box<MethodMismatch>),
     /// A peer sent bytes (`peer_packet`).
@@ -128,6 +138,10 @@ pub enum DisconnectReason {
     /// The server does not answer, or refuses.
     #[error("authentication failed: {0}")]
     AuthFailed(AuthFailure),
+    /// DTLS: the handshake failed, or the session broke.
+    #[cfg(feature = "dtls")]
+    #[error("DTLS: {0}")]
+    Dtls(crate::dtls::DtlsFailure),
     /// The other side broke the rules of ENet's handshake.
     #[error("the handshake failed")]
     HandshakeFailed,
@@ -172,7 +186,7 @@ impl From<enet_proto::DisconnectReason> for DisconnectReason {
         match reason {
             Enet::HandshakeFailed => Self::HandshakeFailed,
             Enet::Local => Self::Local,
-            Enet::ReceiveLimit => Self::ReceiveLimit,
+            Enet::ReceiveLimit | Enet::HostLimit => Self::ReceiveLimit,
             Enet::Remote { .. } => Self::Remote,
             Enet::Timeout => Self::Timeout,
             _ => Self::ConnectionEnded,

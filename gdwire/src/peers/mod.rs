@@ -9,6 +9,8 @@ mod event;
 mod hosts;
 mod link;
 mod scene;
+#[cfg(feature = "dtls")]
+mod secure;
 mod server;
 
 #[cfg(feature = "project")]

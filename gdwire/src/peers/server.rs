@@ -37,7 +37,10 @@ use replication_proto::{
 /// host, under its limits, and remotes are told to slow down by its windows. No call blocks, panics, or reads a clock.
 #[derive(Debug)]
 pub struct Server {
-    link: EnetSession,
+    pub(super) link: EnetSession,
+    /// DTLS, for each listener; empty without.
+    #[cfg(feature = "dtls")]
+    pub(super) guards: Vec<super::secure::Guard>,
     refusal: Refusal,
     admission: NewClients,
     stats: ServerStats,
@@ -84,6 +87,15 @@ impl Server {
         }
         let mut enet = config.enet;
         enet.admission = Admission::Deferred;
+        #[cfg(feature = "dtls")]
+        let guards = match &config.dtls {
+            Some(settings) => {
+                let mut seeds = super::secure::prepare(&mut enet);
+                let guards = (0..count).map(|_| super::secure::Guard::new(settings, &mut seeds));
+                guards.collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
         let mut seeds = SeedRng::new(enet.seed);
         let more = (1..count).map(|_| {
             let mut enet = enet.clone();
@@ -97,6 +109,8 @@ impl Server {
         let link = EnetSession::new(hosts, Session::new(session)?);
         Ok(Self {
             link,
+            #[cfg(feature = "dtls")]
+            guards,
             refusal: config.refusal,
             admission: NewClients::Accepted,
             stats: ServerStats::default(),
@@ -125,6 +139,10 @@ impl Server {
         data: &[u8],
     ) -> Handled<DropReason> {
         let now = self.link.advance(now);
+        #[cfg(feature = "dtls")]
+        if !self.guards.is_empty() {
+            return self.handle_record(listener, now, from, data);
+        }
         let Some(host) = self.link.hosts.get_mut(listener) else {
             return Handled::NotMine;
         };
@@ -140,6 +158,11 @@ impl Server {
         self.link.session.handle_timeout(now);
         self.link.settle();
         self.pump();
+        #[cfg(feature = "dtls")]
+        for listener in 0..self.guards.len() {
+            self.guards[listener].handle_timeout(now);
+            self.on_sessions_ended(listener);
+        }
     }
 
     /// Writes the next datagram into `buffer`.
@@ -162,6 +185,12 @@ impl Server {
     ) -> Option<Transmit> {
         let now = self.link.advance(now);
         self.link.settle();
+        #[cfg(feature = "dtls")]
+        if !self.guards.is_empty() {
+            let transmit = self.poll_sealed(listener, now, buffer);
+            self.on_sessions_ended(listener);
+            return transmit;
+        }
         let host = self.link.hosts.get_mut(listener)?;
         host.poll_transmit(now, buffer)
     }
@@ -169,7 +198,13 @@ impl Server {
     /// When to call [`Server::handle_timeout`] next; `None` if nothing is due ever.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.link.poll_timeout()
+        let timeout = self.link.poll_timeout();
+        #[cfg(feature = "dtls")]
+        let timeout = {
+            let guards = self.guards.iter().filter_map(|guard| guard.poll_timeout());
+            timeout.into_iter().chain(guards).min()
+        };
+        timeout
     }
 
     /// The next event.
@@ -276,7 +311,15 @@ impl Server {
     /// Whether the server was closed, nobody is left, and every event was taken.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.admission == NewClients::Closing && self.link.is_silent() && !self.link.has_events()
+        #[cfg(feature = "dtls")]
+        if self.guards.iter().any(|guard| !guard.is_silent()) {
+            return false;
+        }
+        self.is_closing() && self.link.is_silent() && !self.link.has_events()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.admission == NewClients::Closing
     }
 
     /// The peers in the game, in the order in which they joined.
@@ -315,6 +358,15 @@ impl Server {
         self.stats
     }
 
+    /// Counters of DTLS, of all listeners together; zero without DTLS.
+    #[cfg(feature = "dtls")]
+    #[must_use]
+    pub fn dtls_stats(&self) -> crate::dtls::DtlsStats {
+        let mut sum = crate::dtls::DtlsStats::default();
+        self.guards.iter().for_each(|guard| sum.add(guard.stats()));
+        sum
+    }
+
     /// The ENet part, to look at: counters, connections; of the first listener if there are more.
     #[must_use]
     pub const fn enet(&self) -> &Host {
@@ -334,7 +386,7 @@ impl Server {
     }
 
     /// Lets the session see what the host has.
-    fn pump(&mut self) {
+    pub(super) fn pump(&mut self) {
         while let Some((listener, event)) = self.link.poll_host() {
             self.on_host_event(listener, event);
         }
@@ -358,6 +410,8 @@ impl Server {
                 payload,
             } => self.link.on_received(key(peer), channel, flags, payload),
             Enet::Disconnected { peer, reason } => {
+                #[cfg(feature = "dtls")]
+                self.on_session_left(listener);
                 self.link.on_disconnected(key(peer), reason.into());
             }
             _ => {}
@@ -390,6 +444,8 @@ impl Server {
 
     /// A handshake is complete; somebody may have been faster with the same id.
     fn on_connected(&mut self, key: LinkKey, data: u32) {
+        #[cfg(feature = "dtls")]
+        self.on_session_used(key);
         match self.judge(data) {
             Ok(id) => self.link.on_connected(key, id),
             Err(reason) => {

@@ -3,6 +3,8 @@
 extern crate alloc;
 
 mod common;
+#[cfg(feature = "dtls")]
+mod dtls;
 mod listeners;
 mod scenes;
 mod sessions;

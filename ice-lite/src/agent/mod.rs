@@ -32,7 +32,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::{Handled, Instant, SeedRng};
 use stun_proto::attribute::{ErrorNumber, UnknownAttributes};
-use stun_proto::{Class, Integrity, Key, Method, ParseError};
+use stun_proto::{Class, Integrity, Key, Message, Method, ParseError};
 
 pub use local::AddError;
 pub use local_candidate::LocalCandidate;
@@ -255,11 +255,22 @@ impl Agent {
         from: SocketAddr,
         data: &[u8],
     ) -> Handled<DropReason> {
+        self.handle_parsed(now, local, from, (data, check::parse(data)))
+    }
+
+    /// The same for a datagram that was parsed already.
+    pub(crate) fn handle_parsed(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        (data, parsed): (&[u8], Result<Message<'_>, ParseError>),
+    ) -> Handled<DropReason> {
         self.advance(now);
         if self.state == State::Closed {
             return self.refuse(DropReason::Closed);
         }
-        let message = match check::parse(data) {
+        let message = match parsed {
             Ok(message) => message,
             Err(ParseError::NotStun | ParseError::ChannelData) => {
                 return self.on_data(local, from, data);
@@ -312,6 +323,34 @@ impl Agent {
         let mut pairs = self.pairs.iter();
         pairs.any(|pair| pair.valid.is_some() && plain(pair.to) == from)
             || old.is_some_and(|old| plain(old.path.remote) == from)
+    }
+
+    /// The fragments to which peers address their checks: ours, and that of before a restart while it still is answered.
+    pub(crate) fn ufrags(&self) -> impl Iterator<Item = &str> {
+        let previous = self.previous.iter().map(|old| &old.local);
+        let sides = core::iter::once(&self.local).chain(previous);
+        sides.map(|side| side.credentials.ufrag())
+    }
+
+    /// The remote addresses of all pairs, and whether the peer has proven to be there.
+    pub(crate) fn remotes(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
+        let previous = self
+            .previous
+            .iter()
+            .map(|old| (plain(old.path.remote), true));
+        let pairs = self.pairs.iter();
+        pairs
+            .map(|pair| (plain(pair.to), pair.valid.is_some()))
+            .chain(previous)
+    }
+
+    /// Whether a response with this id answers a check of ours.
+    pub(crate) fn waits_for(&self, id: TransactionId) -> bool {
+        self.is_question(id)
+    }
+
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The next event.

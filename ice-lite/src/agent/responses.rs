@@ -49,6 +49,10 @@ impl Agent {
         }
     }
 
+    pub(super) fn is_question(&self, id: TransactionId) -> bool {
+        self.question(id).is_some()
+    }
+
     fn question(&self, id: TransactionId) -> Option<Question> {
         for pair in &self.pairs {
             if pair.has_check(id) {

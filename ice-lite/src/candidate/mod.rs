@@ -9,6 +9,7 @@ pub use address::{Forbidden, Loopback, judge};
 pub(crate) use address::{can_pair, is_link_local, plain, same_subnet};
 pub use foundation::Foundation;
 pub(crate) use foundation::is_ice_char;
+pub(crate) use line::number;
 pub use line::{CandidateError, MOST_EXTENSIONS, MOST_LINE_BYTES};
 pub use preference::{
     MAPPED_PREFERENCE, dual_stack_preferences, pair_priority, priority, tcp_local_preference,

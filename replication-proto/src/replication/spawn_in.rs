@@ -36,7 +36,7 @@ impl Session {
         let row = self.spawner(spawner).ok_or(WRONG_KIND)?;
         let path = join(&row.parent, packet.name);
         let config = Arc::clone(&row.config);
-        let is_full = config.limit != 0 && row.count >= config.limit;
+        let is_full = config.receive_limit != 0 && row.count >= config.receive_limit;
         self.check_path(&path)?;
         if self.nodes.is_taken(&path) {
             return reject(DropReason::DuplicateName);
@@ -148,6 +148,7 @@ impl Session {
         let states = self.decode_state(arrival.from, &packet, scene, &plan)?;
         let mut spawned = self.new_spawned(spawner, Some(arrival.from), packet.scene);
         spawned.net_id = packet.net_id;
+        spawned.since = Some(arrival.now);
         spawned.listed = states.iter().filter_map(|state| state.id).collect();
         spawned.traffic.count_in(arrival.packet.len());
         let keys: Vec<Arc<str>> = plan.iter().map(|place| Arc::clone(&place.path)).collect();

@@ -219,6 +219,7 @@ impl Session {
             node: spawner,
             spawner,
             by,
+            since: None,
             net_id: 0,
             scene,
             argument: None,

@@ -107,6 +107,8 @@ pub(crate) struct Spawned {
     pub(crate) spawner: NodeKey,
     /// Who spawned it, if not this end.
     pub(crate) by: Option<PeerId>,
+    /// When the SPAWN of another peer came.
+    pub(crate) since: Option<Instant>,
     /// The number of it, in the space of who spawned it; 0 before it has any.
     pub(crate) net_id: u32,
     /// Index in the spawner's list.

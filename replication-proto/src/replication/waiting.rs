@@ -1,12 +1,18 @@
 //! Synchronizers without a number in a SPAWN: their paths are announced, again if need be.
 
+use super::state::Synchronizer;
 use crate::node::{NodeKey, OfferState};
 use crate::peer::Slot;
 use crate::session::Session;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// How often the pause before a path is announced again is doubled.
 const MAX_DOUBLINGS: u32 = 4;
+
+/// How long after the spawn of a client the paths in that node are kept from other clients. They get the same spawn
+/// through the relay, and a path that is announced before it is one that the engine never learns.
+const RELAY_TIME: Duration = Duration::from_millis(100);
 
 impl Session {
     /// Announces the paths of synchronizers that a peer sees without knowing their number.
@@ -25,9 +31,10 @@ impl Session {
         let is_retry = self.is_retry_due(slot);
         for index in waiting {
             let row = self.replication.synchronizers.get(index);
-            let Some(node) = row.map(|row| row.node) else {
+            let Some(row) = row.filter(|row| !self.is_on_its_way(row, slot)) else {
                 continue;
             };
+            let node = row.node;
             let is_new = !self.is_offered(slot, node);
             let state = self.offer_path(slot, node);
             if is_retry
@@ -41,6 +48,17 @@ impl Session {
                 self.on_path_confirmed(slot, node);
             }
         }
+    }
+
+    /// Whether a synchronizer is in a node that another client spawned just now, so that this peer may not have it yet.
+    fn is_on_its_way(&self, row: &Synchronizer, slot: Slot) -> bool {
+        let spawned = row.spawned.and_then(|at| self.replication.spawned.get(at));
+        let Some((by, since)) = spawned.and_then(|spawned| spawned.by.zip(spawned.since)) else {
+            return false;
+        };
+        let is_relayed = !by.is_server() && self.peers.slot(by) != Some(slot);
+        let now = self.replication.last_frame;
+        is_relayed && now.is_some_and(|now| now < since + RELAY_TIME)
     }
 
     fn is_offered(&self, slot: Slot, node: NodeKey) -> bool {

@@ -11,6 +11,7 @@ pub struct SpawnerConfig {
     pub(crate) scenes: Vec<Arc<str>>,
     pub(crate) custom: CustomSpawn,
     pub(crate) limit: u32,
+    pub(crate) receive_limit: u32,
 }
 
 /// What becomes of custom spawns (the engine calls `spawn_function`).
@@ -34,6 +35,7 @@ impl SpawnerConfig {
             scenes: Vec::new(),
             custom: CustomSpawn::Refused,
             limit: 0,
+            receive_limit: 0,
         }
     }
 
@@ -61,10 +63,21 @@ impl SpawnerConfig {
         self
     }
 
-    /// Sets how many nodes of this spawner there may be at a time (`spawn_limit`); 0 is no limit.
+    /// Sets how many nodes of this spawner this end may have when it spawns one more (`spawn_limit`); 0 is no limit.
+    ///
+    /// Spawns of peers are not measured by it, as in the engine, which does not even measure scenes that are added
+    /// below `spawn_path` by hand; see [`receive_limit`](Self::receive_limit).
     #[must_use]
     pub const fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Sets how many nodes of this spawner there may be for a peer to spawn one more; further ones are refused. 0, the
+    /// default, is no limit beside [`Limits::spawned_nodes`](crate::Limits::spawned_nodes).
+    #[must_use]
+    pub const fn receive_limit(mut self, limit: u32) -> Self {
+        self.receive_limit = limit;
         self
     }
 }

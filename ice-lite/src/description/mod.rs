@@ -1,5 +1,13 @@
 //! What one side tells the other: [`Description`].
 
+mod compact;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+pub use compact::CompactError;
+pub use lines::{DescriptionError, ReadDescription};
+
 use crate::{Candidate, Credentials};
 use alloc::vec::Vec;
 use core::time::Duration;

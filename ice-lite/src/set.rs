@@ -1,0 +1,475 @@
+//! Many agents on one socket: [`AgentSet`].
+
+#[cfg(test)]
+mod tests;
+
+use crate::candidate::plain;
+use crate::check;
+use crate::{Agent, DropReason, Event, Pacer};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use proto_core::{Handled, Instant, Transmit};
+use stun_proto::attribute::Username;
+use stun_proto::{Class, Message, ParseError};
+
+/// Most agents that are asked whether a response is theirs. Only agents of hostile descriptions share a remote address.
+const MOST_ASKED: usize = 16;
+
+/// An agent of an [`AgentSet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentId(u64);
+
+/// Settings of an [`AgentSet`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SetConfig {
+    /// Most agents. Memory of the set is at most about that times 200 bytes plus 100 for each pair, beside the agents
+    /// themselves.
+    pub agents: usize,
+    /// A pacer for the checks of all agents together, where one uplink carries them; `None` lets each agent have its own.
+    pub pacer: Option<Pacer>,
+}
+
+impl Default for SetConfig {
+    fn default() -> Self {
+        Self {
+            agents: 10_000,
+            pacer: None,
+        }
+    }
+}
+
+/// Why an agent was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum InsertError {
+    /// There are [`SetConfig::agents`] already.
+    #[error("there are too many agents")]
+    Full,
+    /// Another agent has the same username fragment.
+    #[error("the username fragment is taken")]
+    UfragTaken,
+}
+
+/// Why a datagram reached no agent, or had no effect there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SetDrop {
+    /// A check for a fragment that no agent has. It is not answered.
+    UnknownUfrag,
+    /// Data or an answer from an address that no agent knows.
+    UnknownRemote,
+    /// It is malformed, or lacks FINGERPRINT.
+    Malformed,
+    /// An agent had no use for it.
+    Agent(DropReason),
+}
+
+/// Counters of a set; what agents dropped is in their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetStats {
+    /// Checks for fragments that no agent has.
+    pub unknown_ufrag: u64,
+    /// Data and answers from addresses that no agent knows.
+    pub unknown_remote: u64,
+    /// Malformed messages.
+    pub malformed: u64,
+}
+
+/// Agents that share sockets, as a server's do: a check goes to the agent whose fragment it names, an answer and data to the
+/// agent that has a pair with their source.
+///
+/// Datagrams that no agent authenticates allocate nothing and leave nothing behind. A restart keeps both the old fragment and
+/// the old path, as long as the agent does.
+///
+/// ```
+/// use ice_lite::{Agent, AgentSet, Config, LocalCandidate, SetConfig};
+/// use proto_core::Instant;
+///
+/// let now = Instant::from_millis(1000);
+/// let mut set = AgentSet::new(SetConfig::default());
+/// for seed in 0..3 {
+///     let mut agent = Agent::new(Config::lite([seed; 32]))?;
+///     agent.add_local(now, LocalCandidate::host("192.0.2.1:4000".parse()?))?;
+///     let id = set.insert(now, agent)?;
+///     let description = set.agent(id).map(Agent::description);
+///     assert!(description.is_some());
+/// }
+/// let from = "203.0.113.9:9000".parse()?;
+/// let (agent, _) = set.handle_datagram(now, "192.0.2.1:4000".parse()?, from, b"stray data");
+/// assert_eq!(agent, None);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct AgentSet {
+    config: SetConfig,
+    agents: BTreeMap<AgentId, Entry>,
+    by_ufrag: BTreeMap<String, AgentId>,
+    /// Remote addresses of pairs. Those that the peer has proven come first.
+    by_remote: BTreeSet<(SocketAddr, Standing, AgentId)>,
+    timers: BTreeSet<(Instant, AgentId)>,
+    /// Agents that may have something to send.
+    ready: BTreeSet<AgentId>,
+    eventful: BTreeSet<AgentId>,
+    /// The agent that sent last, so that the next one is another.
+    last: AgentId,
+    next: u64,
+    now: Instant,
+    stats: SetStats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Proven,
+    Asked,
+}
+
+#[derive(Debug)]
+struct Entry {
+    agent: Agent,
+    ufrags: Vec<String>,
+    remotes: Vec<(SocketAddr, Standing)>,
+    timer: Option<Instant>,
+}
+
+impl AgentSet {
+    /// Bytes of the smallest buffer for [`AgentSet::poll_transmit`].
+    pub const BUFFER: usize = Agent::BUFFER;
+
+    /// A set without agents.
+    #[must_use]
+    pub const fn new(config: SetConfig) -> Self {
+        Self {
+            config,
+            agents: BTreeMap::new(),
+            by_ufrag: BTreeMap::new(),
+            by_remote: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            eventful: BTreeSet::new(),
+            last: AgentId(0),
+            next: 1,
+            now: Instant::ZERO,
+            stats: SetStats {
+                unknown_ufrag: 0,
+                unknown_remote: 0,
+                malformed: 0,
+            },
+        }
+    }
+
+    /// Takes an agent. Its bases may be those of the others.
+    ///
+    /// # Errors
+    /// [`InsertError`]; the agent is lost.
+    pub fn insert(&mut self, now: Instant, agent: Agent) -> Result<AgentId, InsertError> {
+        self.now = self.now.max(now);
+        if self.agents.len() >= self.config.agents {
+            return Err(InsertError::Full);
+        }
+        if agent
+            .ufrags()
+            .any(|ufrag| self.by_ufrag.contains_key(ufrag))
+        {
+            return Err(InsertError::UfragTaken);
+        }
+        let id = AgentId(self.next);
+        self.next += 1;
+        let entry = Entry {
+            agent,
+            ufrags: Vec::new(),
+            remotes: Vec::new(),
+            timer: None,
+        };
+        self.agents.insert(id, entry);
+        self.touch(id);
+        Ok(id)
+    }
+
+    /// Gives an agent back, which from now on gets nothing.
+    pub fn remove(&mut self, id: AgentId) -> Option<Agent> {
+        let entry = self.agents.remove(&id)?;
+        for ufrag in &entry.ufrags {
+            self.by_ufrag.remove(ufrag);
+        }
+        for &(remote, standing) in &entry.remotes {
+            self.by_remote.remove(&(remote, standing, id));
+        }
+        if let Some(at) = entry.timer {
+            self.timers.remove(&(at, id));
+        }
+        self.ready.remove(&id);
+        self.eventful.remove(&id);
+        Some(entry.agent)
+    }
+
+    /// An agent, to look at.
+    #[must_use]
+    pub fn agent(&self, id: AgentId) -> Option<&Agent> {
+        self.agents.get(&id).map(|entry| &entry.agent)
+    }
+
+    /// Gives commands to an agent: candidates, descriptions, a restart, data to send.
+    pub fn with<R>(&mut self, id: AgentId, command: impl FnOnce(&mut Agent) -> R) -> Option<R> {
+        let entry = self.agents.get_mut(&id)?;
+        let result = command(&mut entry.agent);
+        self.touch(id);
+        Some(result)
+    }
+
+    /// How many agents there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.agents.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.agents.is_empty()
+    }
+
+    /// Counters.
+    #[must_use]
+    pub const fn stats(&self) -> SetStats {
+        self.stats
+    }
+
+    /// A datagram for the local address `local` came from `from`. Gives the agent that took it, and what it made of it; see
+    /// [`Agent::handle_datagram`].
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> (Option<AgentId>, Handled<SetDrop>) {
+        self.now = self.now.max(now);
+        let parsed = check::parse(data);
+        let (found, missing) = match &parsed {
+            Ok(message) => match message.class() {
+                Class::Request => (self.of_check(message), SetDrop::UnknownUfrag),
+                Class::Success | Class::Error => {
+                    (self.of_response(from, message), SetDrop::UnknownRemote)
+                }
+                Class::Indication => (self.proven_at(from), SetDrop::UnknownRemote),
+            },
+            Err(ParseError::NotStun | ParseError::ChannelData) => {
+                (self.proven_at(from), SetDrop::UnknownRemote)
+            }
+            // Data of a proven peer may begin like STUN by chance; the agent judges that.
+            Err(_) => (self.proven_at(from), SetDrop::Malformed),
+        };
+        let Some(id) = found else {
+            return (None, self.refuse(missing));
+        };
+        let is_message = parsed.is_ok();
+        let Some(entry) = self.agents.get_mut(&id) else {
+            return (None, self.refuse(missing));
+        };
+        let handled = entry.agent.handle_parsed(now, local, from, (data, parsed));
+        if is_message {
+            self.touch(id);
+        }
+        let handled = match handled {
+            Handled::Consumed => Handled::Consumed,
+            Handled::NotMine => Handled::NotMine,
+            Handled::Dropped(reason) => Handled::Dropped(SetDrop::Agent(reason)),
+            Handled::Inner { from, bytes } => Handled::Inner { from, bytes },
+        };
+        (Some(id), handled)
+    }
+
+    const fn refuse(&mut self, reason: SetDrop) -> Handled<SetDrop> {
+        let counter = match reason {
+            SetDrop::UnknownUfrag => &mut self.stats.unknown_ufrag,
+            SetDrop::UnknownRemote => &mut self.stats.unknown_remote,
+            SetDrop::Malformed | SetDrop::Agent(_) => &mut self.stats.malformed,
+        };
+        *counter += 1;
+        Handled::Dropped(reason)
+    }
+
+    fn of_check(&self, message: &Message<'_>) -> Option<AgentId> {
+        let username = message.get::<Username<'_>>().ok().flatten()?;
+        let (ufrag, _) = username.as_str().split_once(':')?;
+        self.by_ufrag.get(ufrag).copied()
+    }
+
+    /// Agents with a pair to this address, the proven ones first.
+    fn at(&self, from: SocketAddr) -> impl Iterator<Item = (Standing, AgentId)> + '_ {
+        let from = plain(from);
+        let first = (from, Standing::Proven, AgentId(0));
+        let last = (from, Standing::Asked, AgentId(u64::MAX));
+        let range = self.by_remote.range(first..=last);
+        range.map(|&(_, standing, id)| (standing, id))
+    }
+
+    fn of_response(&self, from: SocketAddr, message: &Message<'_>) -> Option<AgentId> {
+        let transaction = message.transaction_id();
+        let mut asked = self.at(from).take(MOST_ASKED);
+        asked
+            .find(|(_, id)| {
+                let entry = self.agents.get(id);
+                entry.is_some_and(|entry| entry.agent.waits_for(transaction))
+            })
+            .map(|(_, id)| id)
+    }
+
+    /// The latest agent whose peer has proven to be there: a client that comes again has a new session.
+    fn proven_at(&self, from: SocketAddr) -> Option<AgentId> {
+        let from = plain(from);
+        let first = (from, Standing::Proven, AgentId(0));
+        let last = (from, Standing::Proven, AgentId(u64::MAX));
+        let mut range = self.by_remote.range(first..=last);
+        range.next_back().map(|&(_, _, id)| id)
+    }
+
+    /// An agent has changed: what leads to it is brought up to date, and it is asked for datagrams and events.
+    fn touch(&mut self, id: AgentId) {
+        self.index(id);
+        self.ready.insert(id);
+        let eventful = self.agents.get(&id).map(|entry| entry.agent.has_events());
+        if eventful == Some(true) {
+            self.eventful.insert(id);
+        }
+    }
+
+    fn index(&mut self, id: AgentId) {
+        let Some(entry) = self.agents.get_mut(&id) else {
+            return;
+        };
+        let mut ufrags = entry.agent.ufrags();
+        let same = entry
+            .ufrags
+            .iter()
+            .all(|known| ufrags.next() == Some(known));
+        if !same || ufrags.next().is_some() || entry.ufrags.is_empty() {
+            drop(ufrags);
+            for ufrag in entry.ufrags.drain(..) {
+                self.by_ufrag.remove(&ufrag);
+            }
+            entry.ufrags = entry.agent.ufrags().map(String::from).collect();
+            for ufrag in &entry.ufrags {
+                self.by_ufrag.entry(ufrag.clone()).or_insert(id);
+            }
+        }
+        let mut remotes: Vec<(SocketAddr, Standing)> = entry
+            .agent
+            .remotes()
+            .map(|(remote, proven)| {
+                let standing = if proven {
+                    Standing::Proven
+                } else {
+                    Standing::Asked
+                };
+                (remote, standing)
+            })
+            .collect();
+        remotes.sort_unstable();
+        remotes.dedup();
+        if remotes == entry.remotes {
+            return;
+        }
+        for &(remote, standing) in &entry.remotes {
+            self.by_remote.remove(&(remote, standing, id));
+        }
+        for &(remote, standing) in &remotes {
+            self.by_remote.insert((remote, standing, id));
+        }
+        entry.remotes = remotes;
+    }
+
+    /// A deadline may have passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        while let Some(&(at, id)) = self.timers.first() {
+            if at > self.now {
+                break;
+            }
+            self.timers.remove(&(at, id));
+            if let Some(entry) = self.agents.get_mut(&id) {
+                entry.timer = None;
+                entry.agent.handle_timeout(self.now);
+                self.touch(id);
+            }
+        }
+    }
+
+    /// Writes the next datagram of any agent into `buffer`, which has [`AgentSet::BUFFER`] bytes. Agents take turns.
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<(AgentId, Transmit)> {
+        self.now = self.now.max(now);
+        loop {
+            let after = AgentId(self.last.0 + 1);
+            let id = self
+                .ready
+                .range(after..)
+                .next()
+                .or_else(|| self.ready.first())
+                .copied()?;
+            let Some(entry) = self.agents.get_mut(&id) else {
+                self.ready.remove(&id);
+                continue;
+            };
+            let transmit = match &mut self.config.pacer {
+                Some(pacer) => entry.agent.poll_transmit_paced(self.now, pacer, buffer),
+                None => entry.agent.poll_transmit(self.now, buffer),
+            };
+            if let Some(transmit) = transmit {
+                self.last = id;
+                return Some((id, transmit));
+            }
+            self.ready.remove(&id);
+            self.rearm(id);
+        }
+    }
+
+    fn rearm(&mut self, id: AgentId) {
+        let Some(entry) = self.agents.get_mut(&id) else {
+            return;
+        };
+        if let Some(before) = entry.timer.take() {
+            self.timers.remove(&(before, id));
+        }
+        let next = match &self.config.pacer {
+            Some(pacer) => entry.agent.poll_timeout_paced(pacer),
+            None => entry.agent.poll_timeout(),
+        };
+        if let Some(at) = next {
+            entry.timer = Some(at);
+            self.timers.insert((at, id));
+        }
+    }
+
+    /// The next moment at which something changes by itself, valid once [`AgentSet::poll_transmit`] has given `None`. A moment
+    /// that has passed means now.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.ready.is_empty() {
+            return Some(self.now);
+        }
+        self.timers.first().map(|&(at, _)| at)
+    }
+
+    /// The next event of any agent.
+    pub fn poll_event(&mut self) -> Option<(AgentId, Event)> {
+        loop {
+            let id = *self.eventful.first()?;
+            let event = self
+                .agents
+                .get_mut(&id)
+                .and_then(|entry| entry.agent.poll_event());
+            match event {
+                Some(event) => return Some((id, event)),
+                None => self.eventful.remove(&id),
+            };
+        }
+    }
+}
