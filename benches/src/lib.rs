@@ -7,7 +7,6 @@
 pub mod allocation;
 mod c_enet;
 pub mod coder;
-pub mod ice;
 mod network;
 mod ours;
 pub mod scenario;

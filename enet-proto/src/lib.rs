@@ -75,7 +75,6 @@ mod events;
 mod host;
 mod key;
 mod peer;
-mod pool;
 mod recv;
 mod send;
 mod stats;

@@ -2,7 +2,7 @@
 
 use super::waitlist::{Waiting, Waitlist};
 use super::{Held, Reassembly, Shape};
-use crate::{DropReason, Limits, PacketFlags};
+use crate::{Limits, PacketFlags};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -108,20 +108,19 @@ impl Ahead {
         shape: Shape,
         held: &mut Held,
         limits: &Limits,
-    ) -> Result<usize, DropReason> {
+    ) -> Option<usize> {
         let list = &mut self.incomplete_unreliable;
         if let Some(index) = list.iter().position(|(other, _)| *other == key) {
-            return Ok(index);
+            return Some(index);
         }
-        if list.len() >= INCOMPLETE_UNRELIABLE
-            && let Some(oldest) = (0..list.len()).min_by_key(|&index| list[index].0)
-        {
+        if list.len() >= INCOMPLETE_UNRELIABLE {
+            let oldest = (0..list.len()).min_by_key(|&index| list[index].0)?;
             let (_, reassembly) = list.swap_remove(oldest);
             held.close(&reassembly);
             held.evicted += 1;
         }
         let reassembly = held.open(shape, limits)?;
         list.push((key, reassembly));
-        Ok(list.len() - 1)
+        Some(list.len() - 1)
     }
 }

@@ -2,9 +2,9 @@
 
 use super::ahead::Ahead;
 use super::waitlist::Waiting;
-use super::{Held, Room, Shape};
+use super::{Held, Shape};
 use crate::wire::Fragment;
-use crate::{DropReason, PacketFlags};
+use crate::{DropReason, Limits, PacketFlags};
 use alloc::boxed::Box;
 use bytes::Bytes;
 
@@ -79,19 +79,13 @@ impl ChannelIn {
         Ok(self.delivered + u64::from(distance))
     }
 
-    /// Whether anything may wait, so that what the peer holds may have changed.
-    #[inline]
-    pub(crate) const fn holds(&self) -> bool {
-        self.ahead.is_some()
-    }
-
     /// SEND_RELIABLE.
     #[inline]
     pub(crate) fn on_reliable(
         &mut self,
         sequence: u16,
         payload: &[u8],
-        (held, room): (&mut Held, Room<'_>),
+        (held, limits): (&mut Held, &Limits),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let position = match self.position(sequence) {
@@ -102,7 +96,7 @@ impl ChannelIn {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         if position != self.delivered + 1 {
-            return self.wait_reliable(position, payload, held, room);
+            return self.wait_reliable(position, payload, held, limits);
         }
         if let Some(ahead) = &mut self.ahead
             && ahead.waiting.get_mut(position).is_some()
@@ -119,15 +113,15 @@ impl ChannelIn {
         position: u64,
         payload: &[u8],
         held: &mut Held,
-        room: Room<'_>,
+        limits: &Limits,
     ) -> Verdict {
         let waiting = &mut self.ahead.get_or_insert_default().waiting;
         if waiting.get_mut(position).is_some() {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         let grows = waiting.needs_chunk(position);
-        if let Err(reason) = held.wait_in_list(payload.len(), grows, room) {
-            return Verdict::Refused(reason);
+        if !held.wait_in_list(payload.len(), grows, limits) {
+            return Verdict::Refused(DropReason::ReceiveLimit);
         }
         let packet = Waiting::Packet(Bytes::copy_from_slice(payload));
         waiting.insert(position, packet);
@@ -139,7 +133,7 @@ impl ChannelIn {
         &mut self,
         sequence: u16,
         part: &Fragment<'_>,
-        (held, room): (&mut Held, Room<'_>),
+        (held, limits): (&mut Held, &Limits),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let position = match self.position(part.start_sequence) {
@@ -149,7 +143,6 @@ impl ChannelIn {
             Ok(position) => position,
             Err(reason) => return Verdict::Ignored(reason),
         };
-        let limits = room.limits;
         let shape = match Shape::of(part, limits) {
             Ok(shape) => shape,
             Err(reason) => return Verdict::Refused(reason),
@@ -165,8 +158,8 @@ impl ChannelIn {
                 held.open_in_turn(shape)
             } else {
                 match held.open(shape, limits) {
-                    Ok(reassembly) => reassembly,
-                    Err(reason) => return Verdict::Refused(reason),
+                    Some(reassembly) => reassembly,
+                    None => return Verdict::Refused(DropReason::ReceiveLimit),
                 }
             };
             held.count_chunk(waiting.needs_chunk(position), false);
@@ -186,9 +179,8 @@ impl ChannelIn {
         let limit_bytes = limits
             .reassembly_bytes
             .saturating_mul(if is_next { 2 } else { 1 });
-        let piece = (part.number, part.payload);
-        if let Err(reason) = held.add_part(reassembly, piece, limit_bytes, room) {
-            return Verdict::Refused(reason);
+        if !held.add_part(reassembly, part.number, part.payload, limit_bytes) {
+            return Verdict::Refused(DropReason::ReceiveLimit);
         }
         if reassembly.is_complete() && is_next {
             self.advance(self.delivered, held, deliver);
@@ -245,7 +237,7 @@ impl ChannelIn {
         &mut self,
         (sequence, number): (u16, u16),
         payload: &[u8],
-        (held, room): (&mut Held, Room<'_>),
+        (held, limits): (&mut Held, &Limits),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let key = match self.unreliable_key(sequence, number) {
@@ -253,14 +245,14 @@ impl ChannelIn {
             Err(reason) => return Verdict::Ignored(reason),
         };
         let payload = Bytes::copy_from_slice(payload);
-        self.finish_unreliable(key, (PacketFlags::NONE, payload), (held, room), deliver)
+        self.finish_unreliable(key, (PacketFlags::NONE, payload), (held, limits), deliver)
     }
 
     fn finish_unreliable(
         &mut self,
         key: (u64, u16),
         (flags, payload): (PacketFlags, Bytes),
-        (held, room): (&mut Held, Room<'_>),
+        (held, limits): (&mut Held, &Limits),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         if key.0 == self.delivered {
@@ -275,8 +267,8 @@ impl ChannelIn {
         if waiting.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        if let Err(reason) = held.wait_unreliable(payload.len(), room) {
-            return Verdict::Ignored(reason);
+        if !held.wait_unreliable(payload.len(), limits) {
+            return Verdict::Ignored(DropReason::ReceiveLimit);
         }
         waiting.insert(key, (flags, payload));
         Verdict::Taken
@@ -287,14 +279,14 @@ impl ChannelIn {
         &mut self,
         sequence: u16,
         part: &Fragment<'_>,
-        (held, room): (&mut Held, Room<'_>),
+        (held, limits): (&mut Held, &Limits),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let key = match self.unreliable_key(sequence, part.start_sequence) {
             Ok(key) => key,
             Err(reason) => return Verdict::Ignored(reason),
         };
-        let shape = match Shape::of(part, room.limits) {
+        let shape = match Shape::of(part, limits) {
             Ok(shape) => shape,
             Err(reason) => return Verdict::Refused(reason),
         };
@@ -302,9 +294,8 @@ impl ChannelIn {
         if ahead.unreliable.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        let index = match ahead.incomplete_index(key, shape, held, room.limits) {
-            Ok(index) => index,
-            Err(reason) => return Verdict::Ignored(reason),
+        let Some(index) = ahead.incomplete_index(key, shape, held, limits) else {
+            return Verdict::Ignored(DropReason::ReceiveLimit);
         };
         let (_, reassembly) = &mut ahead.incomplete_unreliable[index];
         if reassembly.shape() != shape {
@@ -313,10 +304,13 @@ impl ChannelIn {
         if reassembly.has(part.number) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        let piece = (part.number, part.payload);
-        let limit_bytes = room.limits.reassembly_bytes;
-        if let Err(reason) = held.add_part(reassembly, piece, limit_bytes, room) {
-            return Verdict::Ignored(reason);
+        if !held.add_part(
+            reassembly,
+            part.number,
+            part.payload,
+            limits.reassembly_bytes,
+        ) {
+            return Verdict::Ignored(DropReason::ReceiveLimit);
         }
         if !reassembly.is_complete() {
             return Verdict::Taken;
@@ -324,7 +318,7 @@ impl ChannelIn {
         let (_, reassembly) = ahead.incomplete_unreliable.swap_remove(index);
         held.close(&reassembly);
         let packet = (PacketFlags::UNRELIABLE_FRAGMENT, reassembly.into_payload());
-        self.finish_unreliable(key, packet, (held, room), deliver)
+        self.finish_unreliable(key, packet, (held, limits), deliver)
     }
 }
 

@@ -39,9 +39,7 @@ pub(crate) struct Piece {
     payload: Bytes,
     number: u32,
     /// Length of a part; 0 if the packet is in one piece.
-    part_bytes: u16,
-    /// Whether nobody else held the packet when it was queued.
-    is_own: bool,
+    part_bytes: u32,
 }
 
 impl Piece {
@@ -50,7 +48,7 @@ impl Piece {
         if self.part_bytes == 0 {
             return &self.payload;
         }
-        let part = usize::from(self.part_bytes);
+        let part = self.part_bytes as usize;
         let from = self.number as usize * part;
         &self.payload[from..self.payload.len().min(from + part)]
     }
@@ -65,7 +63,7 @@ impl Piece {
     #[inline]
     pub(crate) fn is_last(&self) -> bool {
         self.part_bytes == 0
-            || (self.number as usize + 1) * usize::from(self.part_bytes) >= self.payload.len()
+            || (self.number as usize + 1) * self.part_bytes as usize >= self.payload.len()
     }
 
     #[inline]
@@ -97,10 +95,10 @@ impl Piece {
         let total_bytes = self.payload.len() as u32;
         Fragment {
             start_sequence,
-            count: total_bytes.div_ceil(self.part_bytes.into()),
+            count: total_bytes.div_ceil(self.part_bytes),
             number: self.number,
             total_bytes,
-            offset: self.number * u32::from(self.part_bytes),
+            offset: self.number * self.part_bytes,
             payload: self.bytes(),
         }
     }
@@ -240,10 +238,6 @@ pub(crate) struct Outgoing {
     pub(crate) other: VecDeque<(u64, Other)>,
     pub(crate) queued_packets: usize,
     pub(crate) queued_bytes: usize,
-    /// Bytes of those of them that are reliable and that nobody else held when they were queued.
-    pub(crate) own_bytes: usize,
-    /// What of these the host's pool knows of.
-    pub(crate) settled_bytes: usize,
     pub(crate) reliable: VecDeque<QueuedReliable>,
     pub(crate) acknowledgements: VecDeque<Acknowledgements>,
     /// Commands that are flying.
@@ -282,16 +276,12 @@ impl Outgoing {
             flying_bytes: 0,
             queued_packets: 0,
             queued_bytes: 0,
-            own_bytes: 0,
-            settled_bytes: 0,
         }
     }
 
     /// Forgets everything but the number of the last connection-level command.
     pub(crate) fn clear(&mut self) {
-        let settled_bytes = self.settled_bytes;
         *self = Self::new(self.control_sequence);
-        self.settled_bytes = settled_bytes;
     }
 
     /// Whether nothing waits and nothing is unacknowledged.
@@ -371,8 +361,7 @@ impl Outgoing {
             let piece = Piece {
                 payload,
                 number: 0,
-                part_bytes,
-                is_own: false,
+                part_bytes: part_bytes.into(),
             };
             let packet =
                 Other::UnreliableParts(number, channel.reliable, channel.unreliable, piece);
@@ -416,10 +405,6 @@ impl Outgoing {
         };
         channel.reliable = channel.reliable.wrapping_add(parts);
         channel.unreliable = 0;
-        let is_own = payload.is_unique();
-        if is_own {
-            self.own_bytes += payload.len();
-        }
         self.reliable.push_back(QueuedReliable {
             order,
             channel: number,
@@ -427,8 +412,7 @@ impl Outgoing {
             next: Piece {
                 payload,
                 number: 0,
-                part_bytes: if whole { 0 } else { part_bytes },
-                is_own,
+                part_bytes: if whole { 0 } else { part_bytes.into() },
             },
         });
     }
@@ -516,15 +500,12 @@ impl Outgoing {
         Some(other)
     }
 
-    /// Notes that `piece` and all before it on its channel were acknowledged: with the last one goes the packet.
+    /// Notes that `piece` was acknowledged.
     #[inline]
     pub(crate) fn finish_piece(&mut self, piece: &Piece) {
+        self.queued_bytes -= piece.bytes().len();
         if piece.is_last() {
             self.queued_packets -= 1;
-            self.queued_bytes -= piece.payload.len();
-            if piece.is_own {
-                self.own_bytes -= piece.payload.len();
-            }
         }
     }
 }

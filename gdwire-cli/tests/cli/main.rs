@@ -4,5 +4,4 @@ mod common;
 mod demo;
 mod ndjson;
 mod scene;
-mod stun;
 mod swarm;

@@ -1,6 +1,4 @@
 use super::*;
-use crate::Limits;
-use crate::pool::Pool;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -8,7 +6,6 @@ struct Receiver {
     channel: ChannelIn,
     held: Held,
     limits: Limits,
-    pool: Pool,
     got: Vec<(PacketFlags, Bytes)>,
 }
 
@@ -18,7 +15,6 @@ impl Receiver {
             channel: ChannelIn::default(),
             held: Held::default(),
             limits: Limits::hardened(),
-            pool: Pool::new(usize::MAX, 1),
             got: Vec::new(),
         }
     }
@@ -28,13 +24,7 @@ impl Receiver {
         self.channel.on_reliable(
             sequence,
             payload,
-            (
-                &mut self.held,
-                Room {
-                    limits: &self.limits,
-                    pool: &self.pool,
-                },
-            ),
+            (&mut self.held, &self.limits),
             &mut |flags, payload| got.push((flags, payload)),
         )
     }
@@ -44,13 +34,7 @@ impl Receiver {
         self.channel.on_unreliable(
             (sequence, number),
             payload,
-            (
-                &mut self.held,
-                Room {
-                    limits: &self.limits,
-                    pool: &self.pool,
-                },
-            ),
+            (&mut self.held, &self.limits),
             &mut |flags, payload| got.push((flags, payload)),
         )
     }
@@ -68,13 +52,7 @@ impl Receiver {
         };
         let got = &mut self.got;
         let deliver = &mut |flags, payload| got.push((flags, payload));
-        let budget = (
-            &mut self.held,
-            Room {
-                limits: &self.limits,
-                pool: &self.pool,
-            },
-        );
+        let budget = (&mut self.held, &self.limits);
         if kind == PacketFlags::RELIABLE {
             let sequence = start + u16::try_from(number).unwrap();
             self.channel.on_fragment(sequence, &part, budget, deliver)
