@@ -73,7 +73,7 @@ With --project the nodes, scenes and synchronizers of a Godot project are known;
 hand: --main-scene and --instance for scenes that they bring in, --custom for spawn functions,
 --owner-from-name for set_multiplayer_authority(name.to_int()), --filtered for visibility filters.
 
-MODE of compress is what the host has (Godot: peer.host.compress): none, range-coder, fastlz or zlib.
+MODE of compress is what the host has (Godot: peer.host.compress): none, range-coder, fastlz, zlib or zstd.
 
 `gdwire help` lists the JSON fields.";
 
@@ -89,7 +89,7 @@ Examples:
   gdwire host 'enet://*:9000' --rpc Main:ping --echo --no-relay --max-clients 4095 --report 10
 
 The host part of the URL is the address to bind, * for all; port 0 takes any free one.
-MODE of compress is that of every client: none, range-coder, fastlz or zlib.
+MODE of compress is that of every client: none, range-coder, fastlz, zlib or zstd.
 `gdwire help` lists the JSON fields.";
 
 /// Behind `gdwire nat --help`.
