@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod differential;
+pub mod dtls;
 pub mod enet;
 pub mod engine;
 pub mod lossy;
