@@ -7,10 +7,12 @@
 pub mod allocation;
 mod c_enet;
 pub mod coder;
+pub mod ice;
 mod network;
 mod ours;
 pub mod scenario;
 pub mod scene;
+pub mod sockets;
 pub mod stun;
 pub mod values;
 

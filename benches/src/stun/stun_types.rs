@@ -13,7 +13,7 @@ use stun_types::message::{
 pub struct StunTypes(IntegrityKey);
 
 /// The id as that crate takes it.
-pub(crate) fn id(bytes: [u8; 12]) -> TransactionId {
+fn id(bytes: [u8; 12]) -> TransactionId {
     let number = bytes
         .iter()
         .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));

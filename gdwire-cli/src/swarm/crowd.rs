@@ -278,6 +278,10 @@ impl Crowd {
                 member.next_call = next;
             }
         }
+        // At once, while all that belongs to this client is in the processor's cache.
+        while let Some((index, event)) = self.driver.ready_event() {
+            self.on_event(index, event);
+        }
         let frame = self.frame.unwrap_or_default();
         Ok(Some((due + frame).max(now)))
     }

@@ -4,4 +4,5 @@ mod common;
 mod demo;
 mod ndjson;
 mod scene;
+mod stun;
 mod swarm;

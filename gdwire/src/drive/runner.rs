@@ -11,8 +11,9 @@ use std::net::UdpSocket;
 
 /// Datagrams that one socket hands over at most before a driver sends and looks at the clock.
 pub(super) const DATAGRAMS_PER_TURN: usize = 256;
-/// Events that are given at most before a driver sends and looks at the clock.
-const EVENTS_PER_TURN: usize = 64;
+/// Events that are given at most before a driver sends and looks at the clock. As a rule more than the datagrams of a turn
+/// make: what is sent in between acknowledges calls whose answers would then need a datagram of their own.
+const EVENTS_PER_TURN: usize = 2 * DATAGRAMS_PER_TURN;
 
 /// A socket as a driver holds it.
 pub(super) trait Line: Socket {
