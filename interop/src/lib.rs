@@ -6,4 +6,5 @@ pub mod dtls;
 pub mod enet;
 pub mod engine;
 pub mod lossy;
+pub mod namespaces;
 pub mod stage;
