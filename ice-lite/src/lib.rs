@@ -59,6 +59,8 @@
 //! the socket that [`Transmit::source`](proto_core::Transmit::source) names. A relay needs nothing else: its address is a
 //! local candidate, the driver wraps what leaves from there and unwraps what arrives there.
 //!
+//! A port that a gateway opens on request, by PCP or NAT-PMP, is a candidate too: [`PortMapper`].
+//!
 //! A server gives all its agents to an [`AgentSet`], which finds the one that a datagram is for.
 //!
 //! # What it guards against
@@ -82,6 +84,7 @@ mod credentials;
 mod description;
 mod event;
 mod gather;
+mod mapping;
 mod pacer;
 mod pair;
 mod set;
@@ -93,7 +96,8 @@ mod timeline;
 #[cfg_attr(docsrs, doc(cfg(feature = "sdp")))]
 pub use ::sdp;
 pub use agent::{
-    AddError, Agent, LocalCandidate, RemoteChange, RestartError, SendError, SetRemoteError,
+    AddError, Agent, AttributesError, LocalCandidate, RemoteChange, RestartError, SendError,
+    SetRemoteError,
 };
 pub use candidate::{
     Candidate, CandidateAddress, CandidateError, CandidateKind, Forbidden, Foundation, Loopback,
@@ -111,6 +115,10 @@ pub use description::{CompactError, Description, DescriptionError, Options, Read
 pub use event::{Event, Path, RestartReason, State};
 pub use gather::{
     GatherConfig, GatherDrop, GatherEvent, GatherFailure, Gatherer, HostAddresses, SourceId,
+};
+pub use mapping::{
+    MappedBy, MapperConfig, MapperDrop, MapperEvent, NatPmpRequest, NatPmpResponse, PcpRequest,
+    PcpResponse, PortMapper,
 };
 pub use pacer::Pacer;
 pub use set::{AgentId, AgentSet, InsertError, SetConfig, SetDrop, SetStats};
