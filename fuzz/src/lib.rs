@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod compress;
 mod enet;
+mod ice;
 mod network;
 mod project;
 mod scene;
@@ -19,6 +20,7 @@ mod variant;
 
 pub use compress::enet_decompress;
 pub use enet::{enet_datagram, enet_reassembly, enet_script};
+pub use ice::{ice_agent_script, ice_candidate, sdp_lines};
 pub use project::project_files;
 pub use scene::{scene_packet, scene_script};
 pub use variant::{variant, variant_compact, variant_roundtrip};

@@ -132,3 +132,24 @@ fn projects_of_strangers_are_read_within_limits_or_refused_with_a_place() {
     replay("project_files", fuzz_bodies::project_files);
     scripts(64, fuzz_bodies::project_files);
 }
+
+// req: HM-5, HI-12, D-1
+#[test]
+fn candidate_lines_their_prefixes_and_their_neighbours_are_read_or_refused() {
+    replay("ice_candidate", fuzz_bodies::ice_candidate);
+    disturb("ice_candidate", fuzz_bodies::ice_candidate);
+}
+
+// req: HM-5, D-2, D-7
+#[test]
+fn descriptions_their_prefixes_and_their_neighbours_are_read_or_refused() {
+    replay("sdp_lines", fuzz_bodies::sdp_lines);
+    disturb("sdp_lines", fuzz_bodies::sdp_lines);
+}
+
+// req: HM-5, HG-1, HG-15, HI-6
+#[test]
+fn agents_under_a_script_stay_in_bounds_and_come_to_rest() {
+    replay("ice_agent_script", fuzz_bodies::ice_agent_script);
+    scripts(64, fuzz_bodies::ice_agent_script);
+}
