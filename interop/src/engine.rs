@@ -43,7 +43,8 @@ pub fn command() -> Option<PathBuf> {
     find("GDWIRE", "the gdwire command")
 }
 
-fn find(variable: &str, name: &str) -> Option<PathBuf> {
+/// The program that `variable` names, or none with a word about it.
+pub(crate) fn find(variable: &str, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable)
         .map(PathBuf::from)
         .filter(|path| path.is_file());

@@ -7,3 +7,4 @@ pub mod enet;
 pub mod engine;
 pub mod lossy;
 pub mod stage;
+pub mod stun;
