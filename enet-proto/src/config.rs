@@ -368,8 +368,10 @@ pub struct ConfigError {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Config);
+
     /// Names the field that `change` made illegal.
-    fn illegal(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
+    fn illegal(change: Change) -> Option<&'static str> {
         let mut config = Config::new([0; 32]);
         change(&mut config);
         config.check().err().map(|error| error.field)
@@ -380,7 +382,7 @@ mod tests {
     fn both_presets_are_legal_and_each_illegal_setting_is_named() {
         assert_eq!(Config::new([0; 32]).check(), Ok(()));
         assert_eq!(Config::reference([0; 32]).check(), Ok(()));
-        let cases: [(&str, fn(&mut Config)); 24] = [
+        let cases: [(&str, Change); 24] = [
             ("max_peers", |config| config.max_peers = 0),
             ("max_peers", |config| config.max_peers = 4096),
             ("channel_limit", |config| config.channel_limit = 256),
