@@ -43,7 +43,6 @@ pub fn command() -> Option<PathBuf> {
     find("GDWIRE", "the gdwire command")
 }
 
-/// The program that `variable` names, or none with a word about it.
 pub(crate) fn find(variable: &str, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable)
         .map(PathBuf::from)
@@ -112,7 +111,7 @@ impl Engine {
         Self::spawn(process)
     }
 
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -18,22 +18,22 @@ const LOOKS: usize = 200;
 /// The addresses at which coturn listens.
 const ADDRESSES: [&str; 3] = ["127.0.0.1", "127.0.0.2", "::1"];
 
-/// coturn's server: `TURNSERVER`, or none with a word about it.
+/// coturn's server: `GDWIRE_COTURN`, or none with a word about it.
 ///
 /// # Panics
 /// With `CI=true`, if there is none.
 #[must_use]
 pub fn coturn() -> Option<PathBuf> {
-    find("TURNSERVER", "the server of coturn")
+    find("GDWIRE_COTURN", "the server of coturn")
 }
 
-/// A Python interpreter that has aioice: `AIOICE_PYTHON`, or none with a word about it.
+/// A Python interpreter that has aioice: `GDWIRE_AIOICE`, or none with a word about it.
 ///
 /// # Panics
 /// With `CI=true`, if there is none.
 #[must_use]
 pub fn aioice() -> Option<PathBuf> {
-    find("AIOICE_PYTHON", "a Python with aioice")
+    find("GDWIRE_AIOICE", "a Python with aioice")
 }
 
 /// A running server of coturn on loopback, ended when it is dropped.

@@ -93,7 +93,12 @@ fn class(character: char) -> Class {
     }
     match character.general_category() {
         G::Unassigned | G::Control => Class::Disallowed,
-        _ if core::iter::once(character).nfkc().ne(core::iter::once(character)) => Class::Valid,
+        _ if core::iter::once(character)
+            .nfkc()
+            .ne(core::iter::once(character)) =>
+        {
+            Class::Valid
+        }
         G::Format | G::Surrogate | G::PrivateUse | G::LineSeparator | G::ParagraphSeparator => {
             Class::Disallowed
         }
@@ -138,7 +143,9 @@ fn fits(text: &str, at: usize, character: char) -> bool {
     let after = rest.chars().nth(1);
     let holds = |low: char, high: char| text.chars().any(|other| (low..=high).contains(&other));
     match character {
-        '\u{200C}' | '\u{200D}' => before.is_some_and(|other| canonical_combining_class(other) == 9),
+        '\u{200C}' | '\u{200D}' => {
+            before.is_some_and(|other| canonical_combining_class(other) == 9)
+        }
         '\u{B7}' => before == Some('l') && after == Some('l'),
         '\u{375}' => {
             after.is_some_and(|c| matches!(c, '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}'))
@@ -203,7 +210,10 @@ mod tests {
         assert_eq!(opaque_string(&once), Ok(once.clone()));
         assert_eq!(once, "a b \u{E9}");
         // The compatibility forms stay: OpaqueString is not SASLprep.
-        assert_eq!(opaque_string("M\u{AA}tr\u{2168}"), Ok("M\u{AA}tr\u{2168}".into()));
+        assert_eq!(
+            opaque_string("M\u{AA}tr\u{2168}"),
+            Ok("M\u{AA}tr\u{2168}".into())
+        );
     }
 
     #[test]

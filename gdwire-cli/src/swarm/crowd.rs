@@ -13,6 +13,7 @@ use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
 use gdwire::drive::tokio::SwarmDriver;
+use gdwire::dtls::DtlsClient;
 use gdwire::session::{AuthError, NodeKey, PeerId, Relay, RpcCall, SpawnRequest};
 use gdwire::{Client, DisconnectReason, Event, Instant, Value};
 use std::io;
@@ -47,6 +48,7 @@ pub(super) struct Crowd {
 pub(super) struct Door {
     pub(super) server: SocketAddr,
     pub(super) url: EnetUrl,
+    pub(super) dtls: Option<DtlsClient>,
 }
 
 /// What clients call, again and again.
@@ -241,6 +243,7 @@ impl Crowd {
             config = connect::client_config(&door.url, self.token.as_ref())?;
         }
         config.session.relay = self.relay;
+        config.dtls.clone_from(&door.dtls);
         let mut client = Client::new(config).map_err(io::Error::other)?;
         ndjson::declare(&mut client, &self.stage)?;
         let call = self.call.as_ref();
