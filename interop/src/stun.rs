@@ -27,15 +27,6 @@ pub fn coturn() -> Option<PathBuf> {
     find("GDWIRE_COTURN", "the server of coturn")
 }
 
-/// A Python interpreter that has aioice: `GDWIRE_AIOICE`, or none with a word about it.
-///
-/// # Panics
-/// With `CI=true`, if there is none.
-#[must_use]
-pub fn aioice() -> Option<PathBuf> {
-    find("GDWIRE_AIOICE", "a Python with aioice")
-}
-
 /// A running server of coturn on loopback, ended when it is dropped.
 #[derive(Debug)]
 pub struct Coturn {

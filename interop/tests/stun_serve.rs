@@ -1,6 +1,7 @@
 //! `gdwire serve` and `gdwire nat` as programs, against those of coturn and against aioice.
 
 use interop::engine::{self, Engine};
+use interop::ice;
 use interop::stun::{self, Coturn};
 use serde_json::Value as Json;
 use std::net::SocketAddr;
@@ -124,14 +125,14 @@ fn the_discovery_of_coturn_finds_what_there_is() {
 
 #[test]
 fn aioice_learns_its_address_over_both_families() {
-    needs!(stun::aioice());
+    needs!(ice::aioice());
     let served = serve();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/stun/aioice_binding.py");
     let (v4, v6) = (
         served.ipv4.port().to_string(),
         served.ipv6.port().to_string(),
     );
-    let python = stun::aioice().unwrap();
+    let python = ice::aioice().unwrap();
     let arguments = [script, "127.0.0.1", &v4, "::1", &v6];
     let (good, text) = stun::run(&python, &arguments);
     assert!(good, "{text}");
