@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+mod compress;
 mod enet;
 mod network;
 mod project;
@@ -18,6 +19,7 @@ mod stun;
 mod stun_client;
 mod variant;
 
+pub use compress::enet_decompress;
 pub use enet::{enet_datagram, enet_reassembly, enet_script};
 pub use project::project_files;
 pub use scene::{scene_packet, scene_script};
