@@ -77,6 +77,7 @@ mod key;
 mod peer;
 mod recv;
 mod send;
+mod short_queue;
 mod stats;
 pub mod wire;
 

@@ -351,7 +351,7 @@ impl Host {
             events: &mut self.events,
         };
         let received = peer.receive(reader, sent_time, &mut around);
-        let has_output = peer.out.has_output();
+        let has_output = received.answers && peer.out.has_output();
         let is_open = peer.state.is_open();
         let is_limited = is_open && peer.incoming_bandwidth != 0;
         if was_open != is_open {
@@ -373,7 +373,8 @@ impl Host {
             Some(ended) => self.end_with_reply(slot, ended, sent_time),
             None if has_output => self.mark_ready(slot),
             // An acknowledgement may have left a command at the head that expires earlier.
-            None => self.arm(slot),
+            None if received.answers => self.arm(slot),
+            None => {}
         }
         received
     }

@@ -3,5 +3,6 @@
 mod common;
 mod demo;
 mod ndjson;
+mod network;
 mod scene;
 mod swarm;
