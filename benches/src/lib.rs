@@ -7,6 +7,7 @@
 pub mod allocation;
 mod c_enet;
 pub mod coder;
+pub mod ice;
 mod network;
 mod ours;
 pub mod scenario;

@@ -160,12 +160,19 @@ pub struct Limits {
     /// Bytes that packets of a peer hold which came in parts, until they are delivered; the next packet of a channel
     /// may use as many again, and a single incomplete one may always be completed.
     pub reassembly_bytes: usize,
+    /// Bytes that packets of all peers hold which cannot be delivered yet. One half is shared out evenly among
+    /// [`Config::max_peers`], the other goes to who needs more. While that does not suffice, the peer that has been above
+    /// its share for longest is dropped, one each second.
+    pub host_receive_bytes: usize,
     /// Refusals for `waiting_bytes` without progress between them after which the peer is dropped.
     pub refusals: u32,
     /// Packets of a peer that are queued or unacknowledged.
     pub send_packets: usize,
     /// Bytes of those packets.
     pub send_bytes: usize,
+    /// Bytes of reliable packets for all peers that are queued or unacknowledged, shared out in the same way. What
+    /// [`Host::broadcast`](crate::Host::broadcast) sends does not count: its peers share one packet.
+    pub host_send_bytes: usize,
     /// Acknowledgements that wait to be sent to a peer, counting those of consecutive commands of a datagram as one;
     /// 8 bytes each.
     pub acknowledgements: usize,
@@ -196,9 +203,11 @@ impl Limits {
             waiting_bytes: 1 << 20,
             reassemblies: 64,
             reassembly_bytes: 4 << 20,
+            host_receive_bytes: 256 << 20,
             refusals: 65_536,
             send_packets: 4096,
             send_bytes: 4 << 20,
+            host_send_bytes: 256 << 20,
             acknowledgements: 1024,
             events: 65_536,
             event_bytes: 32 << 20,
@@ -221,9 +230,11 @@ impl Limits {
             waiting_bytes: 32 << 20,
             reassemblies: 4096,
             reassembly_bytes: 64 << 20,
+            host_receive_bytes: usize::MAX,
             refusals: u32::MAX,
             send_packets: usize::MAX,
             send_bytes: usize::MAX,
+            host_send_bytes: usize::MAX,
             acknowledgements: 65_536,
             events: usize::MAX,
             event_bytes: usize::MAX,

@@ -25,6 +25,10 @@ pub enum SendError {
         /// How many it has.
         channel_count: usize,
     },
+    /// [`Limits::host_send_bytes`](crate::Limits::host_send_bytes) is reached by packets for all peers, and this one has
+    /// its share: wait until peers acknowledge, or drop some.
+    #[error("the send queues of all peers are full")]
+    HostQueueFull,
     /// The peer is gone, still connecting, or being disconnected.
     #[error("the peer is not connected")]
     NotConnected,

@@ -59,6 +59,10 @@ pub enum DisconnectReason {
     /// The remote broke the rules of the handshake.
     #[error("the handshake failed")]
     HandshakeFailed,
+    /// Packets of it that could not be delivered yet took memory that other peers needed
+    /// ([`Limits::host_receive_bytes`](crate::Limits::host_receive_bytes)).
+    #[error("the peer held memory that others needed")]
+    HostLimit,
     /// Our own graceful disconnect is complete.
     #[error("disconnected by us")]
     Local,

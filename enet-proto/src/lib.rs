@@ -75,6 +75,7 @@ mod events;
 mod host;
 mod key;
 mod peer;
+mod pool;
 mod recv;
 mod send;
 mod short_queue;

@@ -36,6 +36,9 @@ pub enum DropReason {
     /// All places for peers are taken.
     #[error("all places are taken")]
     HostFull,
+    /// The memory that all peers share is taken, and the peer has its share; a reliable sender tries again.
+    #[error("the memory for all peers is taken")]
+    HostLimit,
     /// A half-open connection made room for one whose address is proven.
     #[error("the table of half-open connections is full")]
     HalfOpenLimit,

@@ -98,10 +98,11 @@ fn fastlz_writes_the_bytes_of_the_engine_and_reads_them() {
 }
 
 /// What hosts offer, by name.
-const MODES: [(&str, Compression); 3] = [
+const MODES: [(&str, Compression); 4] = [
     ("range coder", Compression::RangeCoder),
     ("fastlz", Compression::FastLz),
     ("zlib", Compression::Zlib),
+    ("zstd", Compression::Zstd),
 ];
 
 fn compressing(seed: u8, compression: Compression) -> Config {

@@ -12,10 +12,11 @@ use proto_core::Handled;
 use serde_json::Value;
 use testkit::{Dice, Link, unhex};
 
-const MODES: [(&str, Compression); 3] = [
+const MODES: [(&str, Compression); 4] = [
     ("range coder", Compression::RangeCoder),
     ("fastlz", Compression::FastLz),
     ("zlib", Compression::Zlib),
+    ("zstd", Compression::Zstd),
 ];
 
 /// A peer number without a session, and with a sent time: the first connection of a host that counts up.
@@ -136,6 +137,55 @@ fn a_zlib_stream_with_a_wrong_checksum_a_dictionary_or_no_end_is_dropped() {
             "{passed:02x?}"
         );
     }
+    assert_alive(&mut session);
+}
+
+/// A frame that says nothing of its content, with a window of 1 KiB and these blocks: kind, size, bytes.
+fn frame(blocks: &[(u32, usize, &[u8])]) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00];
+    for (number, &(kind, size, bytes)) in blocks.iter().enumerate() {
+        let is_last = u32::from(number + 1 == blocks.len());
+        let word = u32::try_from(size).unwrap() << 3 | kind << 1 | is_last;
+        frame.extend(&word.to_le_bytes()[..3]);
+        frame.extend(bytes);
+    }
+    frame
+}
+
+// req: HE-15
+#[test]
+fn a_zstd_frame_that_asks_for_more_than_a_datagram_is_dropped() {
+    let mut session = connected(Compression::Zstd);
+    let mut huge_window = frame(&[(1, 300, &[0])]);
+    // 2 GiB.
+    huge_window[5] = 21 << 3;
+    huge_window.resize(20, 0);
+    let mut huge_content = frame(&[(1, 300, &[0])]);
+    huge_content.splice(4..6, [0xe0, 0, 0, 0, 0, 1, 0, 0, 0]);
+    // A mebibyte of one literal, and 98,047 sequences of no bits at all that copy three bytes each.
+    let literals = &[0x0d | 0xf0, 0xff, 0xff, 0x00, 0x00][..];
+    let sequences = &[0x00, 0xff, 0xff, 0xff, 0x54, 0x00, 0x00, 0x00, 0x01][..];
+    for bad in [
+        huge_window,
+        huge_content,
+        frame(&[(1, 4093, &[0])]),
+        frame(&[(1, 0x1f_ffff, &[0])]),
+        frame(&[(1, 4000, &[0]), (1, 93, &[0])]),
+        frame(&[(2, literals.len(), literals)]),
+        frame(&[(1, 100, &[0]), (2, sequences.len(), sequences)]),
+        frame(&[(3, 0, &[])]),
+    ] {
+        assert_eq!(
+            deliver(&mut session, &bad),
+            Handled::Dropped(DropReason::BadCompression),
+            "{bad:02x?}"
+        );
+    }
+    let good = frame(&[(1, 4000, &[0]), (1, 92, &[0])]);
+    assert_eq!(
+        deliver(&mut session, &good),
+        Handled::Dropped(DropReason::UnknownCommand)
+    );
     assert_alive(&mut session);
 }
 

@@ -10,12 +10,14 @@
 
 extern crate alloc;
 
+mod compress;
 mod enet;
 mod network;
 mod project;
 mod scene;
 mod variant;
 
+pub use compress::enet_decompress;
 pub use enet::{enet_datagram, enet_reassembly, enet_script};
 pub use project::project_files;
 pub use scene::{scene_packet, scene_script};

@@ -105,6 +105,14 @@ fn hostile_and_recorded_datagrams_leave_the_session_beside_them_alone() {
     replay("enet_datagram", fuzz_bodies::enet_datagram);
 }
 
+// req: HE-15
+#[test]
+fn streams_their_prefixes_and_their_neighbours_stay_in_the_output_and_inputs_come_back() {
+    replay("enet_decompress", fuzz_bodies::enet_decompress);
+    disturb("enet_decompress", fuzz_bodies::enet_decompress);
+    scripts(64, fuzz_bodies::enet_decompress);
+}
+
 // req: HG-15, HE-11
 #[test]
 fn connection_scripts_keep_reliable_packets_in_order_and_whole() {

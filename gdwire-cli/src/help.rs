@@ -8,6 +8,8 @@ Examples:
   gdwire connect enet://127.0.0.1:9000 --rpc Main:hello
   gdwire project game/                           RPC ids, checksums and synchronized properties of a project
   gdwire swarm enet://127.0.0.1:9000 --clients 200 --for 30
+  gdwire nat stun.example.org                    what the NATs on the way do, and who can reach whom
+  gdwire serve --stun 3478                       a STUN server, with metrics over HTTP
 
 Exit codes: 0 done; 1 it ran and failed (refused, timed out); 2 the arguments are wrong.
 
@@ -71,7 +73,7 @@ With --project the nodes, scenes and synchronizers of a Godot project are known;
 hand: --main-scene and --instance for scenes that they bring in, --custom for spawn functions,
 --owner-from-name for set_multiplayer_authority(name.to_int()), --filtered for visibility filters.
 
-MODE of compress is what the host has (Godot: peer.host.compress): none, range-coder, fastlz or zlib.
+MODE of compress is what the host has (Godot: peer.host.compress): none, range-coder, fastlz, zlib or zstd.
 
 `gdwire help` lists the JSON fields.";
 
@@ -87,8 +89,39 @@ Examples:
   gdwire host 'enet://*:9000' --rpc Main:ping --echo --no-relay --max-clients 4095 --report 10
 
 The host part of the URL is the address to bind, * for all; port 0 takes any free one.
-MODE of compress is that of every client: none, range-coder, fastlz or zlib.
+MODE of compress is that of every client: none, range-coder, fastlz, zlib or zstd.
 `gdwire help` lists the JSON fields.";
+
+/// Behind `gdwire nat --help`.
+pub(crate) const NAT: &str = "\
+Examples:
+  gdwire nat stun.example.org
+  gdwire nat 203.0.113.1:3478 --lifetime
+  gdwire nat stun.example.org --json > mine.json     and on the other player's machine
+  gdwire nat stun.example.org --peer mine.json
+
+Names are looked up as hosts; SRV records are not. The server sees nothing but the requests of RFC 5780.
+Exit code 1: no answer came over UDP, so it is blocked or the server is down.
+
+Fields of --json: server, blocked, local, mapped, mapped_tcp, other (the server's second address), translated,
+mapping and filtering (endpoint_independent, address_dependent, address_and_port_dependent), type (open, moderate,
+strict), classic, hairpin (none, internal_source, external_source), fragments (pass, lost), ports (pattern, delta,
+jitter, confidence in percent, pooling, block, samples), lifetime (at_least_s, less_than_s), rtt_ms, oddities,
+predictions (peer, path, percent, words). What is not known is null.";
+
+/// Behind `gdwire serve --help`.
+pub(crate) const SERVE: &str = "\
+Examples:
+  gdwire serve                                       STUN on port 3478, metrics on http://localhost:8080/metrics
+  gdwire serve --bind 203.0.113.1 --stun-alternate 203.0.113.2:3479     NAT discovery too
+  gdwire serve --bind 127.0.0.1 --stun 0 --http 0 --json --for 60
+
+NAT discovery needs a second address of this machine and a second port; answers may then go to another port than
+they were asked from, within the same rates. Loopback is not limited. Ctrl-C and SIGTERM stop it.
+
+Events of --json: listening (service, address), stopped (service, reason).
+Metrics: gdwire_build_info, and with the prefix gdwire_stun_: answered_total, reflected_total, errors_total by code,
+bytes_total by direction, dropped_total by reason, unsent_total, connections, connections_total by outcome.";
 
 /// Behind `gdwire swarm --help`.
 pub(crate) const SWARM: &str = "\

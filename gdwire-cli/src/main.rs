@@ -11,10 +11,12 @@ mod endpoint;
 mod help;
 mod host;
 mod memory;
+mod nat;
 mod ndjson;
 mod options;
 mod project;
 mod scene;
+mod serve;
 mod swarm;
 mod url;
 
@@ -39,7 +41,9 @@ enum Command {
     Connect(connect::ConnectOptions),
     Demo(demo::DemoOptions),
     Host(host::HostOptions),
+    Nat(nat::NatOptions),
     Project(project::ProjectOptions),
+    Serve(serve::ServeOptions),
     Swarm(swarm::SwarmOptions),
 }
 
@@ -64,7 +68,9 @@ fn main() -> ExitCode {
             Command::Connect(options) => connect::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Host(options) => host::run(options).await,
+            Command::Nat(options) => nat::run(options).await,
             Command::Project(options) => project::run(&options),
+            Command::Serve(options) => serve::run(options).await,
             Command::Swarm(options) => swarm::run(options).await,
         }
     });

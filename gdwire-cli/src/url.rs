@@ -138,7 +138,7 @@ fn compression(value: &str) -> Result<Compression, UrlError> {
         "range-coder" => Compression::RangeCoder,
         "fastlz" => Compression::FastLz,
         "zlib" => Compression::Zlib,
-        "zstd" => return wrong("compress=zstd: this version has no zstd yet"),
+        "zstd" => Compression::Zstd,
         _ => {
             return wrong(format!(
                 "compress={value}: expected none, range-coder, fastlz, zlib or zstd"
@@ -180,6 +180,7 @@ mod tests {
             ("range-coder", Compression::RangeCoder),
             ("fastlz", Compression::FastLz),
             ("zlib", Compression::Zlib),
+            ("zstd", Compression::Zstd),
         ] {
             let url = parse(&format!("enet://a:1?compress={name}")).unwrap();
             assert_eq!(url.compression, compression);
@@ -197,7 +198,6 @@ mod tests {
             ("enet://::1:9", "brackets"),
             ("enet://[::1:9", "closing ]"),
             ("enet://a:1?channels=254", "1 to 253"),
-            ("enet://a:1?compress=zstd", "no zstd yet"),
             ("enet://a:1?compress=rar", "expected none"),
             ("enet://a:1?dtls=1", "no DTLS yet"),
             ("enet://a:1?color=red", "color"),

@@ -51,8 +51,8 @@
 //! | [`stun`] | STUN: one's public address, what NATs on the way do, and a server for both (`stun-proto`) |
 //!
 //! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `project`
-//! and `stun`, on by default too, are the modules of that name. `zlib` adds that mode of [`enet::compress`], in which the
-//! range coder and FastLZ always are. `dtls` adds the module `dtls`: DTLS as `ENetMultiplayerPeer` sets it up, at both
+//! and `stun`, on by default too, are the modules of that name. `zlib` and `zstd` add those modes of [`enet::compress`],
+//! in which the range coder and FastLZ always are. `dtls` adds the module `dtls`: DTLS as `ENetMultiplayerPeer` sets it up, at both
 //! ends, in pure Rust.
 //!
 //! Deliberate differences from Godot: a server refuses a client whose id is illegal or taken before the game hears of

@@ -2,7 +2,9 @@
 
 pub mod arena;
 pub mod differential;
+pub mod dtls;
 pub mod enet;
 pub mod engine;
 pub mod lossy;
+pub mod namespaces;
 pub mod stage;

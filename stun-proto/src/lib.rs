@@ -81,6 +81,7 @@ extern crate alloc;
 
 pub mod attribute;
 pub mod auth;
+mod channel;
 pub mod client;
 pub mod crypto;
 mod demux;
@@ -94,6 +95,7 @@ mod transaction;
 pub mod uri;
 
 pub use attribute::UserHash;
+pub use channel::{ChannelData, ChannelDataError};
 pub use crypto::{Key, LongTermKeys, Password};
 pub use demux::{Protocol, Sender, classify};
 pub use framer::{Frame, FrameError, Framed, Framer, Framing};

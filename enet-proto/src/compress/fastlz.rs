@@ -12,13 +12,10 @@
 )]
 
 use super::Compressor;
-use alloc::boxed::Box;
-use alloc::vec;
+use super::lz::{MAXIMUM_BYTES, Seen, common, repeat};
 
 /// Godot pads shorter input with zeros, so it comes back with them.
 const MINIMUM_BYTES: usize = 16;
-/// Longer input would be written at level 2.
-const MAXIMUM_BYTES: usize = 0xffff;
 /// Bytes at the end that begin no copy.
 const TAIL_BYTES: usize = 13;
 /// Bytes at the end to which no copy is extended.
@@ -51,7 +48,7 @@ const SLOTS: usize = 1 << HASH_BITS;
 /// ```
 #[derive(Debug)]
 pub struct FastLz {
-    seen: Seen,
+    seen: Seen<SLOTS>,
 }
 
 impl Default for FastLz {
@@ -90,61 +87,20 @@ impl Compressor for FastLz {
     }
 }
 
-/// Where three bytes with a hash were seen last.
-#[derive(Debug)]
-struct Seen {
-    /// A place in the lower half, and above it the number of the input that it is in.
-    slots: Box<[u32; SLOTS]>,
-    /// Emptying the table is a new number.
-    input: u16,
-}
-
-impl Seen {
-    fn new() -> Self {
-        let slots = vec![0; SLOTS].into_boxed_slice();
-        Self {
-            // The length is the one that it was made with.
-            slots: slots.try_into().expect("as many slots"),
-            input: 0,
-        }
-    }
-
-    fn forget(&mut self) {
-        self.input = self.input.wrapping_add(1);
-        if self.input == 0 {
-            self.slots.fill(0);
-            self.input = 1;
-        }
-    }
-
-    /// Where `bytes` were seen last, or 0; from now on that is `at`.
-    fn replace(&mut self, bytes: u32, at: usize) -> usize {
-        let first = bytes & 0xffff;
-        let hash = first ^ bytes >> 8 ^ first >> (16 - HASH_BITS);
-        let slot = &mut self.slots[hash as usize % SLOTS];
-        let last = *slot;
-        *slot = u32::from(self.input) << 16 | at as u32 & 0xffff;
-        if last >> 16 == self.input.into() {
-            (last & 0xffff) as usize
-        } else {
-            0
-        }
-    }
-}
-
-fn compress(input: &[u8], seen: &mut Seen, output: &mut Output<'_>) -> Option<usize> {
+fn compress(input: &[u8], seen: &mut Seen<SLOTS>, output: &mut Output<'_>) -> Option<usize> {
     let limit = input.len().saturating_sub(TAIL_BYTES);
     // What is before it is written.
     let mut written = 0;
     let mut at = 2;
     while let Some((found, from)) = (at..limit).find_map(|at| Some((at, find(input, at, seen)?))) {
         output.literals(&input[written..found])?;
-        let length = 3 + common_bytes(input, from + 3, found + 3);
+        let copyable = &input[..input.len() - UNCOPIED_BYTES];
+        let length = 3 + common(&copyable[found + 3..], &input[from + 3..]);
         output.copy(length, found - from)?;
         written = found + length;
         at = written;
         for known in [written - 2, written - 1] {
-            seen.replace(three(input, known), known);
+            seen.replace(hash(three(input, known)), known);
         }
     }
     output.literals(&input[written..])?;
@@ -153,10 +109,17 @@ fn compress(input: &[u8], seen: &mut Seen, output: &mut Output<'_>) -> Option<us
 
 /// Where the three bytes at `at` stand before, if where their hash was seen last.
 #[inline]
-fn find(input: &[u8], at: usize, seen: &mut Seen) -> Option<usize> {
+fn find(input: &[u8], at: usize, seen: &mut Seen<SLOTS>) -> Option<usize> {
     let bytes = three(input, at);
-    let from = seen.replace(bytes, at);
+    let from = seen.replace(hash(bytes), at);
     (at - from < MAXIMUM_DISTANCE && three(input, from) == bytes).then_some(from)
+}
+
+/// Of three bytes: which copies are found depends on what collides, so this is Godot's.
+#[inline]
+const fn hash(bytes: u32) -> u32 {
+    let first = bytes & 0xffff;
+    first ^ bytes >> 8 ^ first >> (16 - HASH_BITS)
 }
 
 #[inline]
@@ -165,18 +128,6 @@ fn three(input: &[u8], at: usize) -> u32 {
         Some(&[a, b, c]) => u32::from_le_bytes([a, b, c, 0]),
         None => 0,
     }
-}
-
-/// How many bytes at `from` and at `at` are the same, but for the end of the input.
-fn common_bytes(input: &[u8], from: usize, at: usize) -> usize {
-    let end = input.len().saturating_sub(UNCOPIED_BYTES);
-    let later = input.get(at..end).unwrap_or_default();
-    let earlier = input.get(from..).unwrap_or_default();
-    later
-        .iter()
-        .zip(earlier)
-        .take_while(|(a, b)| a == b)
-        .count()
 }
 
 /// What is written.
@@ -251,14 +202,4 @@ fn decompress(input: &[u8], output: &mut [u8]) -> Option<usize> {
         (rest, length) = (following, end);
     }
     Some(length)
-}
-
-/// Repeats the first `period` of the bytes, which is not 0, until their end.
-fn repeat(bytes: &mut [u8], period: usize) {
-    let mut done = period;
-    while done < bytes.len() {
-        let more = done.min(bytes.len() - done);
-        bytes.copy_within(..more, done);
-        done += more;
-    }
 }

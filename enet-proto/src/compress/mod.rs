@@ -9,6 +9,7 @@
 //! | [`Compression::RangeCoder`] | `COMPRESS_RANGE_CODER` | `range-coder` (default) | 66 KB | small datagrams; the only one that C ENet has |
 //! | [`Compression::FastLz`] | `COMPRESS_FASTLZ` | `fastlz` (default) | 32 KiB | what repeats itself within a datagram, for little time |
 //! | [`Compression::Zlib`] | `COMPRESS_ZLIB` | `zlib` | 370 KB | text |
+//! | [`Compression::Zstd`] | `COMPRESS_ZSTD` | `zstd` | 50 KB | large datagrams, for less time than zlib |
 //!
 //! Nothing on the wire names the mode: with different ones, the CONNECT is dropped as [`BadCompression`] or
 //! [`NotCompressed`], and the client learns no more than that nobody answers.
@@ -26,10 +27,14 @@
 mod codec;
 #[cfg(feature = "fastlz")]
 mod fastlz;
+#[cfg(any(feature = "fastlz", feature = "zstd"))]
+mod lz;
 #[cfg(feature = "range-coder")]
 mod range_coder;
 #[cfg(feature = "zlib")]
 mod zlib;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 pub(crate) use codec::Codec;
 #[cfg(feature = "fastlz")]
@@ -41,6 +46,9 @@ pub use range_coder::RangeCoder;
 #[cfg(feature = "zlib")]
 #[cfg_attr(docsrs, doc(cfg(feature = "zlib")))]
 pub use zlib::Zlib;
+#[cfg(feature = "zstd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "zstd")))]
+pub use zstd::Zstd;
 
 use alloc::boxed::Box;
 
@@ -55,7 +63,8 @@ pub trait Compressor: core::fmt::Debug + Send + Sync {
 
     /// The reverse, for bytes that may come from anywhere: `None` if they make no sense, or do not fit.
     ///
-    /// Memory and time must be bounded by the lengths of `input` and `output`.
+    /// Memory and time must be bounded by the lengths of `input` and `output`. Bytes of `output` behind the length may
+    /// be written too.
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
 }
 
@@ -78,6 +87,10 @@ pub enum Compression {
     #[cfg(feature = "zlib")]
     #[cfg_attr(docsrs, doc(cfg(feature = "zlib")))]
     Zlib,
+    /// [`Zstd`].
+    #[cfg(feature = "zstd")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "zstd")))]
+    Zstd,
 }
 
 impl Compression {
@@ -92,6 +105,8 @@ impl Compression {
             Self::FastLz => Some(Box::new(FastLz::new())),
             #[cfg(feature = "zlib")]
             Self::Zlib => Some(Box::new(Zlib::new())),
+            #[cfg(feature = "zstd")]
+            Self::Zstd => Some(Box::new(Zstd::new())),
         }
     }
 }

@@ -74,7 +74,15 @@ impl Host {
         payload: Bytes,
     ) -> Result<(), SendError> {
         let target = self.peers.get_mut(peer).ok_or(SendError::NotConnected)?;
+        if flags.contains(PacketFlags::RELIABLE) && payload.is_unique() {
+            let own = target.out.own_bytes;
+            if !self.sending.fits(own, payload.len()) {
+                return Err(SendError::HostQueueFull);
+            }
+        }
         target.send(channel, flags, payload, &self.config)?;
+        let own = target.out.own_bytes;
+        self.sending.settle(&mut target.out.settled_bytes, own);
         if !target.is_ready {
             target.is_ready = true;
             self.ready.push_back(peer.slot);

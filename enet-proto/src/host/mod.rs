@@ -6,6 +6,7 @@ mod commands;
 mod compressed;
 mod half_open;
 mod handshake;
+mod pools;
 mod replies;
 mod routes;
 mod table;
@@ -21,6 +22,7 @@ use crate::config::{Config, ConfigError};
 use crate::deadline::DeadlineQueue;
 use crate::events::EventQueue;
 use crate::peer::{Ended, Received, Surroundings};
+use crate::pool::Pool;
 use crate::stats::Stats;
 use crate::wire::{Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, checksum};
 use crate::{DisconnectReason, DropReason, Event};
@@ -71,6 +73,11 @@ pub struct Host {
     stats: Stats,
     config: Config,
     rng: SeedRng,
+    /// What packets that cannot be delivered yet, and reliable ones that are not acknowledged, may take of all peers.
+    receiving: Pool,
+    sending: Pool,
+    /// When the peer is dropped that takes too much of `receiving`.
+    relief: Option<Instant>,
     /// Connections in the states CONNECTED and DISCONNECT_LATER that were accepted or asked for.
     connected: usize,
     addresses: AddressBook,
@@ -136,6 +143,9 @@ impl Host {
             events: EventQueue::new(&config.limits),
             stats: Stats::default(),
             codec: Codec::new(config.compression),
+            receiving: Pool::new(config.limits.host_receive_bytes, config.max_peers),
+            sending: Pool::new(config.limits.host_send_bytes, config.max_peers),
+            relief: None,
             config,
         })
     }
@@ -349,8 +359,13 @@ impl Host {
             clock: &self.clock,
             stats: &mut self.stats,
             events: &mut self.events,
+            pool: &mut self.receiving,
         };
         let received = peer.receive(reader, sent_time, &mut around);
+        if received.answers {
+            let own_bytes = peer.out.own_bytes;
+            self.sending.settle(&mut peer.out.settled_bytes, own_bytes);
+        }
         let has_output = received.answers && peer.out.has_output();
         let is_open = peer.state.is_open();
         let is_limited = is_open && peer.incoming_bandwidth != 0;
@@ -368,6 +383,9 @@ impl Host {
         if was_limited != is_limited {
             self.bandwidth.count_limited(was_limited, is_limited);
             self.wake_for_bandwidth();
+        }
+        if self.receiving.take_refused() {
+            self.ask_relief();
         }
         match received.ended {
             Some(ended) => self.end_with_reply(slot, ended, sent_time),
@@ -411,9 +429,11 @@ impl Host {
     /// Takes the peer in `slot` out of the table; with a `reason`, the application is told.
     fn end(&mut self, slot: u16, reason: Option<DisconnectReason>, acknowledge: Option<u16>) {
         let farewell = self.farewell(slot, 0);
-        let (Some(peer), Some(mut farewell)) = (self.peers.remove(slot), farewell) else {
+        let (Some(mut peer), Some(mut farewell)) = (self.peers.remove(slot), farewell) else {
             return;
         };
+        self.receiving.settle(&mut peer.held.settled, 0);
+        self.sending.settle(&mut peer.out.settled_bytes, 0);
         self.deadlines.remove(slot);
         self.addresses.remove_peer(peer.address, peer.connect_id);
         if peer.state.is_open() {

@@ -21,6 +21,9 @@ impl Host {
         while let Some(id) = self.tombstones.oldest(now) {
             self.routes.set(id, Route::Free);
         }
+        if self.relief.is_some_and(|at| at <= now) {
+            self.relieve();
+        }
         if self.bandwidth.deadline().is_some_and(|at| at <= now) {
             self.share_bandwidth(now);
         }
@@ -98,6 +101,7 @@ impl Host {
             bandwidth,
             self.half_open.deadline(),
             self.tombstones.deadline(),
+            self.relief,
         ]
         .into_iter()
         .flatten()

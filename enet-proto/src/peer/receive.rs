@@ -5,14 +5,15 @@ use super::{Peer, State, mtu_for, stricter, window_for};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::EventQueue;
-use crate::recv::{ChannelIn, Held, Verdict};
+use crate::pool::Pool;
+use crate::recv::{ChannelIn, Held, Room, Verdict};
 use crate::send::{Control, SlotState};
 use crate::stats::Stats;
 use crate::wire::{
     Body, CONNECTION_CHANNEL, Head, MAXIMUM_CHANNELS, MAXIMUM_WINDOW_BYTES, MINIMUM_WINDOW_BYTES,
     NO_PEER_ID, VerifyConnect, payload,
 };
-use crate::{DisconnectReason, DropReason, Event, Limits, PacketFlags, PeerKey};
+use crate::{DisconnectReason, DropReason, Event, PacketFlags, PeerKey};
 use bytes::Bytes;
 use proto_core::{DecodeError, DecodeErrorKind, Reader};
 
@@ -33,6 +34,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) stats: &'a mut Stats,
     pub(crate) events: &'a mut EventQueue,
+    /// What packets that wait may take.
+    pub(crate) pool: &'a mut Pool,
 }
 
 /// What a datagram did.
@@ -83,7 +86,9 @@ impl From<Verdict> for Step {
         match verdict {
             Verdict::Taken => Self::Done,
             Verdict::Ignored(reason) => Self::Ignored(reason),
-            Verdict::Refused(DropReason::ReceiveLimit) => Self::Skipped(DropReason::ReceiveLimit),
+            Verdict::Refused(reason @ (DropReason::ReceiveLimit | DropReason::HostLimit)) => {
+                Self::Skipped(reason)
+            }
             Verdict::Refused(reason) => Self::Refused(reason),
         }
     }
@@ -299,7 +304,7 @@ impl Peer {
         &mut self,
         channel: u8,
         around: &mut Surroundings<'_>,
-        handle: impl FnOnce(&mut ChannelIn, (&mut Held, &Limits), &mut Delivery<'_>) -> Verdict,
+        handle: impl FnOnce(&mut ChannelIn, (&mut Held, Room<'_>), &mut Delivery<'_>) -> Verdict,
     ) -> Step {
         if !self.state.is_open() {
             return Step::Refused(DropReason::UnexpectedCommand);
@@ -316,8 +321,21 @@ impl Peer {
             refusals: &mut self.refusals,
             events: around.events,
         };
-        let budget = (&mut self.held, &around.config.limits);
-        handle(&mut open.input, budget, &mut delivery).into()
+        let room = Room {
+            limits: &around.config.limits,
+            pool: around.pool,
+        };
+        let verdict = handle(&mut open.input, (&mut self.held, room), &mut delivery);
+        if open.input.holds() {
+            let held = self.held.bytes();
+            around.pool.settle(&mut self.held.settled, held);
+            if let Verdict::Refused(DropReason::HostLimit)
+            | Verdict::Ignored(DropReason::HostLimit) = verdict
+            {
+                around.pool.note_refusal();
+            }
+        }
+        verdict.into()
     }
 
     fn on_unsequenced(
@@ -371,8 +389,10 @@ impl Peer {
             self.out.flying_bytes -= piece.bytes().len();
         }
         self.overtaking.acknowledged(flight, clock.now(), micros);
-        self.out.finish_piece(piece);
-        output.in_flight.remove(sequence);
+        let out = &mut self.out;
+        output
+            .in_flight
+            .remove(sequence, |piece| out.finish_piece(piece));
         self.measured(clock.now(), micros);
         self.disconnect_if_drained();
         Step::Done
@@ -391,7 +411,7 @@ impl Peer {
             self.out.flying -= 1;
         }
         self.overtaking.acknowledged(flight, clock.now(), micros);
-        control.remove(sequence);
+        control.remove(sequence, |_| ());
         self.measured(clock.now(), micros);
         self.disconnect_if_drained();
         Step::Done
@@ -419,7 +439,7 @@ impl Peer {
         }
         if let Some((_, flight)) = self.out.control.find(CONNECT_SEQUENCE) {
             self.out.flying -= usize::from(flight.state == SlotState::Flying);
-            self.out.control.remove(CONNECT_SEQUENCE);
+            self.out.control.remove(CONNECT_SEQUENCE, |_| ());
         }
         self.state = state;
         self.control_received = sequence;

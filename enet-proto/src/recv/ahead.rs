@@ -2,7 +2,7 @@
 
 use super::waitlist::{Waiting, Waitlist};
 use super::{Held, Reassembly, Shape};
-use crate::{Limits, PacketFlags};
+use crate::{DropReason, Limits, PacketFlags};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -108,19 +108,20 @@ impl Ahead {
         shape: Shape,
         held: &mut Held,
         limits: &Limits,
-    ) -> Option<usize> {
+    ) -> Result<usize, DropReason> {
         let list = &mut self.incomplete_unreliable;
         if let Some(index) = list.iter().position(|(other, _)| *other == key) {
-            return Some(index);
+            return Ok(index);
         }
-        if list.len() >= INCOMPLETE_UNRELIABLE {
-            let oldest = (0..list.len()).min_by_key(|&index| list[index].0)?;
+        if list.len() >= INCOMPLETE_UNRELIABLE
+            && let Some(oldest) = (0..list.len()).min_by_key(|&index| list[index].0)
+        {
             let (_, reassembly) = list.swap_remove(oldest);
             held.close(&reassembly);
             held.evicted += 1;
         }
         let reassembly = held.open(shape, limits)?;
         list.push((key, reassembly));
-        Some(list.len() - 1)
+        Ok(list.len() - 1)
     }
 }

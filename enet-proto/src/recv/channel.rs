@@ -2,9 +2,9 @@
 
 use super::ahead::Ahead;
 use super::waitlist::Waiting;
-use super::{Held, Shape};
+use super::{Held, Room, Shape};
 use crate::wire::Fragment;
-use crate::{DropReason, Limits, PacketFlags};
+use crate::{DropReason, PacketFlags};
 use alloc::boxed::Box;
 use bytes::Bytes;
 
@@ -79,13 +79,19 @@ impl ChannelIn {
         Ok(self.delivered + u64::from(distance))
     }
 
+    /// Whether anything may wait, so that what the peer holds may have changed.
+    #[inline]
+    pub(crate) const fn holds(&self) -> bool {
+        self.ahead.is_some()
+    }
+
     /// SEND_RELIABLE.
     #[inline]
     pub(crate) fn on_reliable(
         &mut self,
         sequence: u16,
         payload: &[u8],
-        (held, limits): (&mut Held, &Limits),
+        (held, room): (&mut Held, Room<'_>),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let position = match self.position(sequence) {
@@ -96,7 +102,7 @@ impl ChannelIn {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         if position != self.delivered + 1 {
-            return self.wait_reliable(position, payload, held, limits);
+            return self.wait_reliable(position, payload, held, room);
         }
         if let Some(ahead) = &mut self.ahead
             && ahead.waiting.get_mut(position).is_some()
@@ -113,15 +119,15 @@ impl ChannelIn {
         position: u64,
         payload: &[u8],
         held: &mut Held,
-        limits: &Limits,
+        room: Room<'_>,
     ) -> Verdict {
         let waiting = &mut self.ahead.get_or_insert_default().waiting;
         if waiting.get_mut(position).is_some() {
             return Verdict::Ignored(DropReason::Duplicate);
         }
         let grows = waiting.needs_chunk(position);
-        if !held.wait_in_list(payload.len(), grows, limits) {
-            return Verdict::Refused(DropReason::ReceiveLimit);
+        if let Err(reason) = held.wait_in_list(payload.len(), grows, room) {
+            return Verdict::Refused(reason);
         }
         let packet = Waiting::Packet(Bytes::copy_from_slice(payload));
         waiting.insert(position, packet);
@@ -133,7 +139,7 @@ impl ChannelIn {
         &mut self,
         sequence: u16,
         part: &Fragment<'_>,
-        (held, limits): (&mut Held, &Limits),
+        (held, room): (&mut Held, Room<'_>),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let position = match self.position(part.start_sequence) {
@@ -143,6 +149,7 @@ impl ChannelIn {
             Ok(position) => position,
             Err(reason) => return Verdict::Ignored(reason),
         };
+        let limits = room.limits;
         let shape = match Shape::of(part, limits) {
             Ok(shape) => shape,
             Err(reason) => return Verdict::Refused(reason),
@@ -158,8 +165,8 @@ impl ChannelIn {
                 held.open_in_turn(shape)
             } else {
                 match held.open(shape, limits) {
-                    Some(reassembly) => reassembly,
-                    None => return Verdict::Refused(DropReason::ReceiveLimit),
+                    Ok(reassembly) => reassembly,
+                    Err(reason) => return Verdict::Refused(reason),
                 }
             };
             held.count_chunk(waiting.needs_chunk(position), false);
@@ -179,8 +186,9 @@ impl ChannelIn {
         let limit_bytes = limits
             .reassembly_bytes
             .saturating_mul(if is_next { 2 } else { 1 });
-        if !held.add_part(reassembly, part.number, part.payload, limit_bytes) {
-            return Verdict::Refused(DropReason::ReceiveLimit);
+        let piece = (part.number, part.payload);
+        if let Err(reason) = held.add_part(reassembly, piece, limit_bytes, room) {
+            return Verdict::Refused(reason);
         }
         if reassembly.is_complete() && is_next {
             self.advance(self.delivered, held, deliver);
@@ -237,7 +245,7 @@ impl ChannelIn {
         &mut self,
         (sequence, number): (u16, u16),
         payload: &[u8],
-        (held, limits): (&mut Held, &Limits),
+        (held, room): (&mut Held, Room<'_>),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let key = match self.unreliable_key(sequence, number) {
@@ -245,14 +253,14 @@ impl ChannelIn {
             Err(reason) => return Verdict::Ignored(reason),
         };
         let payload = Bytes::copy_from_slice(payload);
-        self.finish_unreliable(key, (PacketFlags::NONE, payload), (held, limits), deliver)
+        self.finish_unreliable(key, (PacketFlags::NONE, payload), (held, room), deliver)
     }
 
     fn finish_unreliable(
         &mut self,
         key: (u64, u16),
         (flags, payload): (PacketFlags, Bytes),
-        (held, limits): (&mut Held, &Limits),
+        (held, room): (&mut Held, Room<'_>),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         if key.0 == self.delivered {
@@ -267,8 +275,8 @@ impl ChannelIn {
         if waiting.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        if !held.wait_unreliable(payload.len(), limits) {
-            return Verdict::Ignored(DropReason::ReceiveLimit);
+        if let Err(reason) = held.wait_unreliable(payload.len(), room) {
+            return Verdict::Ignored(reason);
         }
         waiting.insert(key, (flags, payload));
         Verdict::Taken
@@ -279,14 +287,14 @@ impl ChannelIn {
         &mut self,
         sequence: u16,
         part: &Fragment<'_>,
-        (held, limits): (&mut Held, &Limits),
+        (held, room): (&mut Held, Room<'_>),
         deliver: &mut impl FnMut(PacketFlags, Bytes),
     ) -> Verdict {
         let key = match self.unreliable_key(sequence, part.start_sequence) {
             Ok(key) => key,
             Err(reason) => return Verdict::Ignored(reason),
         };
-        let shape = match Shape::of(part, limits) {
+        let shape = match Shape::of(part, room.limits) {
             Ok(shape) => shape,
             Err(reason) => return Verdict::Refused(reason),
         };
@@ -294,8 +302,9 @@ impl ChannelIn {
         if ahead.unreliable.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        let Some(index) = ahead.incomplete_index(key, shape, held, limits) else {
-            return Verdict::Ignored(DropReason::ReceiveLimit);
+        let index = match ahead.incomplete_index(key, shape, held, room.limits) {
+            Ok(index) => index,
+            Err(reason) => return Verdict::Ignored(reason),
         };
         let (_, reassembly) = &mut ahead.incomplete_unreliable[index];
         if reassembly.shape() != shape {
@@ -304,13 +313,10 @@ impl ChannelIn {
         if reassembly.has(part.number) {
             return Verdict::Ignored(DropReason::Duplicate);
         }
-        if !held.add_part(
-            reassembly,
-            part.number,
-            part.payload,
-            limits.reassembly_bytes,
-        ) {
-            return Verdict::Ignored(DropReason::ReceiveLimit);
+        let piece = (part.number, part.payload);
+        let limit_bytes = room.limits.reassembly_bytes;
+        if let Err(reason) = held.add_part(reassembly, piece, limit_bytes, room) {
+            return Verdict::Ignored(reason);
         }
         if !reassembly.is_complete() {
             return Verdict::Taken;
@@ -318,7 +324,7 @@ impl ChannelIn {
         let (_, reassembly) = ahead.incomplete_unreliable.swap_remove(index);
         held.close(&reassembly);
         let packet = (PacketFlags::UNRELIABLE_FRAGMENT, reassembly.into_payload());
-        self.finish_unreliable(key, packet, (held, limits), deliver)
+        self.finish_unreliable(key, packet, (held, room), deliver)
     }
 }
 

@@ -9,12 +9,20 @@ mod waitlist;
 pub(crate) use channel::{ChannelIn, Verdict};
 pub(crate) use unsequenced::UnsequencedWindow;
 
-use crate::Limits;
+use crate::pool::Pool;
+use crate::{DropReason, Limits};
 use reassembly::{Reassembly, Shape};
 use waitlist::Waitlist;
 
 /// What the allocator takes for a small packet, beside its place in a [`Waitlist`].
 const ALLOCATION_BYTES: usize = 24;
+
+/// What there is room for: the limits of each peer, and what all peers share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) pool: &'a Pool,
+}
 
 /// What the packets of one peer hold inside the host.
 #[derive(Clone, Debug, Default)]
@@ -27,23 +35,46 @@ pub(crate) struct Held {
     pub(crate) reassemblies: usize,
     /// Unreliable packets that were dropped inside.
     pub(crate) evicted: u64,
+    /// What the host's pool knows of.
+    pub(crate) settled: usize,
+    /// How many looks in a row found more than the peer's share while others were refused.
+    pub(crate) looks_above_share: u32,
 }
 
 impl Held {
-    /// Charges `bytes` for something that has to wait, if the limit allows.
-    const fn wait(&mut self, bytes: usize, limits: &Limits) -> bool {
-        let after = self.waiting_bytes + bytes;
-        if after > limits.waiting_bytes {
-            return false;
+    /// All bytes that are charged.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.waiting_bytes + self.reassembly_bytes
+    }
+
+    fn fits_pool(&self, bytes: usize, room: Room<'_>) -> Result<(), DropReason> {
+        if room.pool.fits(self.bytes(), bytes) {
+            Ok(())
+        } else {
+            Err(DropReason::HostLimit)
         }
+    }
+
+    /// Charges `bytes` for something that has to wait, if the limits allow.
+    fn wait(&mut self, bytes: usize, room: Room<'_>) -> Result<(), DropReason> {
+        let after = self.waiting_bytes + bytes;
+        if after > room.limits.waiting_bytes {
+            return Err(DropReason::ReceiveLimit);
+        }
+        self.fits_pool(bytes, room)?;
         self.waiting_bytes = after;
-        true
+        Ok(())
     }
 
     /// Charges a reliable packet of `bytes` that has to wait in a waitlist, which may grow for it.
-    const fn wait_in_list(&mut self, bytes: usize, grows: bool, limits: &Limits) -> bool {
+    fn wait_in_list(
+        &mut self,
+        bytes: usize,
+        grows: bool,
+        room: Room<'_>,
+    ) -> Result<(), DropReason> {
         let chunk = if grows { Waitlist::CHUNK_BYTES } else { 0 };
-        self.wait(bytes + ALLOCATION_BYTES + chunk, limits)
+        self.wait(bytes + ALLOCATION_BYTES + chunk, room)
     }
 
     /// Gives back what [`Held::wait_in_list`] charged.
@@ -57,18 +88,20 @@ impl Held {
         self.waiting_bytes -= freed as usize * Waitlist::CHUNK_BYTES;
     }
 
-    /// Adds part `number` to `reassembly`, if `limit_bytes` allows; the last incomplete packet may always be completed.
+    /// Adds part `number` to `reassembly`, if `limit_bytes` and the pool allow; the last incomplete packet may always be
+    /// completed as far as its peer's own limit goes.
     fn add_part(
         &mut self,
         reassembly: &mut Reassembly,
-        number: u32,
-        payload: &[u8],
+        (number, payload): (u32, &[u8]),
         limit_bytes: usize,
-    ) -> bool {
+        room: Room<'_>,
+    ) -> Result<(), DropReason> {
         let after = self.reassembly_bytes + payload.len() + Limits::OVERHEAD_BYTES;
         if after > limit_bytes && self.reassemblies > 1 {
-            return false;
+            return Err(DropReason::ReceiveLimit);
         }
+        self.fits_pool(reassembly.growth(number, payload.len()), room)?;
         self.reassembly_bytes -= reassembly.charge();
         reassembly.add(number, payload);
         self.reassembly_bytes += reassembly.charge();
@@ -76,14 +109,17 @@ impl Held {
         if reassembly.is_complete() {
             self.reassemblies -= 1;
         }
-        true
+        Ok(())
     }
 
     /// Opens a reassembly, if the limit allows.
-    fn open(&mut self, shape: Shape, limits: &Limits) -> Option<Reassembly> {
+    fn open(&mut self, shape: Shape, limits: &Limits) -> Result<Reassembly, DropReason> {
         let has_room = self.reassemblies < limits.reassemblies
             && self.reassembly_bytes < limits.reassembly_bytes;
-        has_room.then(|| self.open_in_turn(shape))
+        if !has_room {
+            return Err(DropReason::ReceiveLimit);
+        }
+        Ok(self.open_in_turn(shape))
     }
 
     /// Opens the reassembly of a channel's next packet, of which there is one per channel.
@@ -103,8 +139,8 @@ impl Held {
     }
 
     /// Charges an unreliable packet of `bytes` that has to wait, if the limit allows.
-    const fn wait_unreliable(&mut self, bytes: usize, limits: &Limits) -> bool {
-        self.wait(bytes + Limits::OVERHEAD_BYTES, limits)
+    fn wait_unreliable(&mut self, bytes: usize, room: Room<'_>) -> Result<(), DropReason> {
+        self.wait(bytes + Limits::OVERHEAD_BYTES, room)
     }
 
     /// Gives back what [`Held::wait_unreliable`] charged.

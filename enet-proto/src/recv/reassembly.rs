@@ -108,13 +108,27 @@ impl Reassembly {
 
     /// Makes room for `more` bytes, and for more than these once many have come.
     fn reserve(&mut self, more: usize) {
+        let capacity = self.capacity_for(more);
+        self.joined.reserve_exact(capacity - self.joined.len());
+    }
+
+    fn capacity_for(&self, more: usize) -> usize {
         let have = self.joined.len();
         let needed = have + more;
-        if needed > self.joined.capacity() {
-            let ahead = if have < LONG_BYTES { have } else { 3 * have };
-            let total = self.shape.total_bytes as usize;
-            let room = needed.saturating_add(ahead).min(total).max(needed);
-            self.joined.reserve_exact(room - have);
+        if needed <= self.joined.capacity() {
+            return self.joined.capacity();
+        }
+        let ahead = if have < LONG_BYTES { have } else { 3 * have };
+        let total = self.shape.total_bytes as usize;
+        needed.saturating_add(ahead).min(total).max(needed)
+    }
+
+    /// By how much the charge grows at most with part `number` of `bytes`.
+    pub(crate) fn growth(&self, number: u32, bytes: usize) -> usize {
+        if number == self.next {
+            self.capacity_for(bytes + self.later_bytes) - self.joined.capacity()
+        } else {
+            bytes + Limits::OVERHEAD_BYTES
         }
     }
 

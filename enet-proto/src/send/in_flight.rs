@@ -37,6 +37,8 @@ pub(crate) enum SlotState {
     Flying,
     /// Not acknowledged in time; it waits to be sent again.
     Lost,
+    /// Acknowledged before an earlier one. It stays for the count of what its packet holds.
+    Acknowledged,
 }
 
 impl Flight {
@@ -103,6 +105,9 @@ impl<T> InFlight<T> {
         let slot = self
             .slots
             .get_mut(usize::from(sequence.wrapping_sub(self.base)))?;
+        if slot.flight.state == SlotState::Acknowledged {
+            return None;
+        }
         Some((slot.item.as_mut()?, &mut slot.flight))
     }
 
@@ -120,21 +125,27 @@ impl<T> InFlight<T> {
         Some((item, flight, micros))
     }
 
-    /// Forgets the command `sequence`.
+    /// Forgets the command `sequence`, once all before it are acknowledged too, and gives each that it forgets to `gone`.
     #[inline]
-    pub(crate) fn remove(&mut self, sequence: u16) {
+    pub(crate) fn remove(&mut self, sequence: u16, gone: impl FnMut(&T)) {
         let place = usize::from(sequence.wrapping_sub(self.base));
         if let Some(slot) = self.slots.get_mut(place) {
-            // Dropped where it lies: to move it costs more than all else here.
-            slot.item = None;
-            self.pass_acknowledged();
+            slot.flight.state = SlotState::Acknowledged;
+            self.pass_acknowledged(gone);
         }
     }
 
     /// Moves on to the oldest command that is not acknowledged.
     #[inline]
-    fn pass_acknowledged(&mut self) {
-        while self.slots.front().is_some_and(|slot| slot.item.is_none()) {
+    fn pass_acknowledged(&mut self, mut gone: impl FnMut(&T)) {
+        while let Some(slot) = self.slots.front_mut()
+            && slot.flight.state == SlotState::Acknowledged
+        {
+            // Dropped where it lies: to move it costs more than all else here.
+            if let Some(item) = &slot.item {
+                gone(item);
+            }
+            slot.item = None;
             self.slots.pop_front();
             self.base = self.base.wrapping_add(1);
         }
@@ -163,11 +174,13 @@ mod tests {
         assert!(list.find_echoed(65_534, 10, &clock).is_none(), "long gone");
         let (item, _, micros) = list.find_echoed(0, 20, &clock).unwrap();
         assert_eq!((*item, micros), ('b', 30_000));
-        list.remove(0);
+        list.remove(0, |_| panic!("an earlier one is in flight"));
         assert!(list.find_echoed(0, 20, &clock).is_none(), "twice");
         assert_eq!(list.base(), 65_535);
         assert!(list.find_echoed(65_535, 10, &clock).is_some());
-        list.remove(65_535);
+        let mut gone = alloc::vec::Vec::new();
+        list.remove(65_535, |&item| gone.push(item));
+        assert_eq!(gone, ['a', 'b']);
         assert_eq!(list.base(), 1);
         assert!(list.find(1).is_none());
     }

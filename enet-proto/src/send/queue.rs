@@ -39,7 +39,9 @@ pub(crate) struct Piece {
     payload: Bytes,
     number: u32,
     /// Length of a part; 0 if the packet is in one piece.
-    part_bytes: u32,
+    part_bytes: u16,
+    /// Whether nobody else held the packet when it was queued.
+    is_own: bool,
 }
 
 impl Piece {
@@ -48,7 +50,7 @@ impl Piece {
         if self.part_bytes == 0 {
             return &self.payload;
         }
-        let part = self.part_bytes as usize;
+        let part = usize::from(self.part_bytes);
         let from = self.number as usize * part;
         &self.payload[from..self.payload.len().min(from + part)]
     }
@@ -63,7 +65,7 @@ impl Piece {
     #[inline]
     pub(crate) fn is_last(&self) -> bool {
         self.part_bytes == 0
-            || (self.number as usize + 1) * self.part_bytes as usize >= self.payload.len()
+            || (self.number as usize + 1) * usize::from(self.part_bytes) >= self.payload.len()
     }
 
     #[inline]
@@ -95,10 +97,10 @@ impl Piece {
         let total_bytes = self.payload.len() as u32;
         Fragment {
             start_sequence,
-            count: total_bytes.div_ceil(self.part_bytes),
+            count: total_bytes.div_ceil(self.part_bytes.into()),
             number: self.number,
             total_bytes,
-            offset: self.number * self.part_bytes,
+            offset: self.number * u32::from(self.part_bytes),
             payload: self.bytes(),
         }
     }
@@ -238,6 +240,10 @@ pub(crate) struct Outgoing {
     pub(crate) other: ShortQueue<(u64, Other)>,
     pub(crate) queued_packets: usize,
     pub(crate) queued_bytes: usize,
+    /// Bytes of those of them that are reliable and that nobody else held when they were queued.
+    pub(crate) own_bytes: usize,
+    /// What of these the host's pool knows of.
+    pub(crate) settled_bytes: usize,
     pub(crate) reliable: VecDeque<QueuedReliable>,
     pub(crate) acknowledgements: ShortQueue<Acknowledgements>,
     /// Commands that are flying.
@@ -276,12 +282,16 @@ impl Outgoing {
             flying_bytes: 0,
             queued_packets: 0,
             queued_bytes: 0,
+            own_bytes: 0,
+            settled_bytes: 0,
         }
     }
 
     /// Forgets everything but the number of the last connection-level command.
     pub(crate) fn clear(&mut self) {
+        let settled_bytes = self.settled_bytes;
         *self = Self::new(self.control_sequence);
+        self.settled_bytes = settled_bytes;
     }
 
     /// Whether nothing waits and nothing is unacknowledged.
@@ -361,7 +371,8 @@ impl Outgoing {
             let piece = Piece {
                 payload,
                 number: 0,
-                part_bytes: part_bytes.into(),
+                part_bytes,
+                is_own: false,
             };
             let packet =
                 Other::UnreliableParts(number, channel.reliable, channel.unreliable, piece);
@@ -405,6 +416,10 @@ impl Outgoing {
         };
         channel.reliable = channel.reliable.wrapping_add(parts);
         channel.unreliable = 0;
+        let is_own = payload.is_unique();
+        if is_own {
+            self.own_bytes += payload.len();
+        }
         self.reliable.push_back(QueuedReliable {
             order,
             channel: number,
@@ -412,7 +427,8 @@ impl Outgoing {
             next: Piece {
                 payload,
                 number: 0,
-                part_bytes: if whole { 0 } else { part_bytes.into() },
+                part_bytes: if whole { 0 } else { part_bytes },
+                is_own,
             },
         });
     }
@@ -498,12 +514,15 @@ impl Outgoing {
         Some(other)
     }
 
-    /// Notes that `piece` was acknowledged.
+    /// Notes that `piece` and all before it on its channel were acknowledged: with the last one goes the packet.
     #[inline]
     pub(crate) fn finish_piece(&mut self, piece: &Piece) {
-        self.queued_bytes -= piece.bytes().len();
         if piece.is_last() {
             self.queued_packets -= 1;
+            self.queued_bytes -= piece.payload.len();
+            if piece.is_own {
+                self.own_bytes -= piece.payload.len();
+            }
         }
     }
 }

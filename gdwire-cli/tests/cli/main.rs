@@ -5,4 +5,5 @@ mod demo;
 mod ndjson;
 mod network;
 mod scene;
+mod stun;
 mod swarm;

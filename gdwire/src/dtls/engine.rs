@@ -34,18 +34,18 @@ pub(super) struct Engine {
     any: Arc<Config>,
 }
 
+/// Cipher suites, best first.
+const SUITES: [Dtls12CipherSuite; 3] = [
+    Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+    Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384,
+    Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
+];
+
 impl Engine {
     pub(super) fn new(handshake_timeout: Duration) -> Result<Self, dimpl::Error> {
-        use Dtls12CipherSuite as Suite;
-        let chacha = [Suite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256];
-        let all = [
-            chacha[0],
-            Suite::ECDHE_ECDSA_AES256_GCM_SHA384,
-            Suite::ECDHE_ECDSA_AES128_GCM_SHA256,
-        ];
         Ok(Self {
-            preferred: Arc::new(config(&chacha, handshake_timeout)?),
-            any: Arc::new(config(&all, handshake_timeout)?),
+            preferred: Arc::new(config(&SUITES[..1], handshake_timeout)?),
+            any: Arc::new(config(&SUITES, handshake_timeout)?),
         })
     }
 
@@ -54,15 +54,14 @@ impl Engine {
         Arc::clone(&self.any)
     }
 
-    /// For a client that offers these cipher suites, two bytes each.
-    pub(super) fn for_suites(&self, suites: &[u8]) -> Arc<Config> {
-        let wanted = Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256.as_u16();
-        let (pairs, _) = suites.as_chunks::<2>();
-        if pairs.contains(&wanted.to_be_bytes()) {
-            Arc::clone(&self.preferred)
-        } else {
-            self.any()
+    /// For a client that offers these cipher suites, two bytes each; `None` if there is no good one among them.
+    pub(super) fn for_suites(&self, offered: &[u8]) -> Option<Arc<Config>> {
+        let (pairs, _) = offered.as_chunks::<2>();
+        let is_offered = |suite: &Dtls12CipherSuite| pairs.contains(&suite.as_u16().to_be_bytes());
+        if is_offered(&SUITES[0]) {
+            return Some(Arc::clone(&self.preferred));
         }
+        SUITES.iter().any(is_offered).then(|| self.any())
     }
 }
 

@@ -204,7 +204,8 @@ impl EnetSession {
             Ok(()) | Err(SendError::NotConnected) => {}
             Err(error) => {
                 self.push(Event::SendFailed { peer, error });
-                if error == SendError::QueueFull && outgoing.mode.is_reliable() {
+                let is_full = matches!(error, SendError::QueueFull | SendError::HostQueueFull);
+                if is_full && outgoing.mode.is_reliable() {
                     self.drop_slow(key);
                 }
             }

@@ -186,7 +186,7 @@ impl From<enet_proto::DisconnectReason> for DisconnectReason {
         match reason {
             Enet::HandshakeFailed => Self::HandshakeFailed,
             Enet::Local => Self::Local,
-            Enet::ReceiveLimit => Self::ReceiveLimit,
+            Enet::ReceiveLimit | Enet::HostLimit => Self::ReceiveLimit,
             Enet::Remote { .. } => Self::Remote,
             Enet::Timeout => Self::Timeout,
             _ => Self::ConnectionEnded,

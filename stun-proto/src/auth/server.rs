@@ -11,12 +11,13 @@ use crate::crypto::{Key, LongTermKeys, Provider, RustCrypto};
 use crate::message::{
     BuildError, Class, Integrity, IntegrityError, Message, MessageWriter, SignedSha256,
 };
+use crate::server::SourceLimiter;
 use alloc::string::String;
 use core::borrow::Borrow;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
-use proto_core::Instant;
+use proto_core::{Instant, Rate, SeedRng, TokenBucket};
 
 /// What a server lets clients derive keys with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,10 +122,12 @@ pub struct AuthStats {
     pub stale_nonces: u64,
     /// Requests that were dropped unread, because of too many wrong passwords before.
     pub locked: u64,
+    /// Refusals that were met with silence, because their source or all together got as many as are allowed.
+    pub rate_limited: u64,
 }
 
-/// Checks long-term credentials, without keeping anything about who asks but for a table of wrong passwords of fixed
-/// size (128 KiB by default, see [`GuessLimits`]).
+/// Checks long-term credentials, without keeping anything about who asks but for two tables of fixed size: wrong passwords
+/// (128 KiB by default, see [`GuessLimits`]) and rates of refusals (64 KiB, see [`SourceLimiter`]).
 ///
 /// Guessing is slow: after ten wrong passwords in a minute requests of that user from that network are dropped for a
 /// minute, and longer each time. Only who holds a nonce that was issued to him is counted, so nobody can lock others
@@ -160,10 +163,18 @@ pub struct LongTermServer<P: Provider = RustCrypto> {
     /// Keys of nobody, so that an unknown user costs as much as a wrong password.
     nobody: LongTermKeys<P>,
     guesses: GuessLimiter,
+    refusals: SourceLimiter,
+    total: TokenBucket,
+    total_rate: Rate,
     stats: AuthStats,
 }
 
 impl<P: Provider> LongTermServer<P> {
+    /// Refusals over UDP per source prefix unless other rates are given: 10 a second, 20 at once.
+    pub const REFUSALS: Rate = Rate::new(10, 20);
+    /// Refusals over UDP in all unless other rates are given: 1,000 a second and at once.
+    pub const REFUSALS_IN_ALL: Rate = Rate::new(1000, 1000);
+
     /// A server of this realm, whose nonces come from `secret` and live 600 s. It understands USERHASH if it offers
     /// algorithms at all.
     ///
@@ -198,14 +209,32 @@ impl<P: Provider> LongTermServer<P> {
             nonces: NonceIssuer::new(secret, lifetime, features),
             nobody: LongTermKeys::derive("", realm, ""),
             guesses: GuessLimiter::new(P::sha256(&[&secret, b"guesses"]), GuessLimits::default()),
+            refusals: Self::limiter(&secret, Self::REFUSALS),
+            total: TokenBucket::full(Self::REFUSALS_IN_ALL),
+            total_rate: Self::REFUSALS_IN_ALL,
             stats: AuthStats::default(),
         })
+    }
+
+    fn limiter(secret: &[u8; 32], rate: Rate) -> SourceLimiter {
+        let seed = P::sha256(&[secret, b"refusals"]);
+        SourceLimiter::new(rate, &mut SeedRng::new(seed))
     }
 
     /// Other limits of wrong passwords than the defaults.
     #[must_use]
     pub fn with_guess_limits(mut self, limits: GuessLimits) -> Self {
         self.guesses = self.guesses.with_limits(limits);
+        self
+    }
+
+    /// Other limits of refusals over UDP than [`REFUSALS`](Self::REFUSALS) per source prefix (IPv4 /24, IPv6 /56) and
+    /// [`REFUSALS_IN_ALL`](Self::REFUSALS_IN_ALL).
+    #[must_use]
+    pub fn with_refusal_rates(mut self, per_source: Rate, in_all: Rate) -> Self {
+        self.refusals = self.refusals.with_rate(per_source);
+        self.total = TokenBucket::full(in_all);
+        self.total_rate = in_all;
         self
     }
 
@@ -324,14 +353,37 @@ impl<P: Provider> LongTermServer<P> {
         }
     }
 
-    /// Writes the answer to a refused request: the number, and for 401 and 438 the challenge. `None` if it is to be met
-    /// with silence.
+    /// Writes the answer to a refused request over UDP: the number, and for 401 and 438 the challenge. `None` if it is to
+    /// be met with silence.
     ///
-    /// It carries no reason and no SOFTWARE, so that it is as short as it can be; FINGERPRINT if the request had it.
+    /// It carries no reason and no SOFTWARE, so that it is as short as it can be; FINGERPRINT if the request had it. Sources
+    /// can be forged, so each prefix gets [`REFUSALS`](Self::REFUSALS), all together
+    /// [`REFUSALS_IN_ALL`](Self::REFUSALS_IN_ALL), and then silence. Right credentials are accepted all the same.
     ///
     /// # Errors
     /// [`BuildError`] if the buffer is too small.
     pub fn refuse<'b>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        request: &Message<'_>,
+        refusal: Refusal,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<&'b [u8]>, BuildError> {
+        let silent = refusal.number().is_none();
+        if !silent && (!self.refusals.take(now, from) || !self.total.take(now, self.total_rate, 1))
+        {
+            self.stats.rate_limited = self.stats.rate_limited.saturating_add(1);
+            return Ok(None);
+        }
+        self.refuse_on_stream(now, from, request, refusal, buffer)
+    }
+
+    /// The same over a stream, whose source is proven, so that nothing is limited.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the buffer is too small.
+    pub fn refuse_on_stream<'b>(
         &mut self,
         now: Instant,
         from: SocketAddr,

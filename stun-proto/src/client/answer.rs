@@ -83,9 +83,9 @@ impl<P: Provider> StunClient<P> {
             300..=399 => self.on_redirect(now, index, message),
             500..=599 => self.on_server_error(now, index, number),
             _ if number == ErrorNumber::UNKNOWN_ATTRIBUTE => {
-                let list = message.get::<UnknownAttributes>().ok().flatten();
-                let list = list.unwrap_or_default();
-                self.fail(index, Failure::UnknownAttributes(list));
+                let list = message.get::<UnknownAttributes>();
+                let list = list.map_err(|_| DropReason::BadAnswer)?;
+                self.fail(index, Failure::UnknownAttributes(list.unwrap_or_default()));
             }
             _ => self.fail(index, Failure::Refused(number)),
         }

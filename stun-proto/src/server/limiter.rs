@@ -31,6 +31,14 @@ impl SourceLimiter {
         }
     }
 
+    /// The same table, with full buckets of this rate.
+    #[must_use]
+    pub(crate) fn with_rate(mut self, rate: Rate) -> Self {
+        self.rate = rate;
+        self.buckets.fill(TokenBucket::full(rate));
+        self
+    }
+
     /// Takes a token of `source`'s prefix; without one its datagram is to be met with silence.
     pub fn take(&mut self, now: Instant, source: SocketAddr) -> bool {
         let ip = source.ip();

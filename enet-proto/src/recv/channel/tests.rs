@@ -1,4 +1,6 @@
 use super::*;
+use crate::Limits;
+use crate::pool::Pool;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -6,6 +8,7 @@ struct Receiver {
     channel: ChannelIn,
     held: Held,
     limits: Limits,
+    pool: Pool,
     got: Vec<(PacketFlags, Bytes)>,
 }
 
@@ -15,6 +18,7 @@ impl Receiver {
             channel: ChannelIn::default(),
             held: Held::default(),
             limits: Limits::hardened(),
+            pool: Pool::new(usize::MAX, 1),
             got: Vec::new(),
         }
     }
@@ -24,7 +28,13 @@ impl Receiver {
         self.channel.on_reliable(
             sequence,
             payload,
-            (&mut self.held, &self.limits),
+            (
+                &mut self.held,
+                Room {
+                    limits: &self.limits,
+                    pool: &self.pool,
+                },
+            ),
             &mut |flags, payload| got.push((flags, payload)),
         )
     }
@@ -34,7 +44,13 @@ impl Receiver {
         self.channel.on_unreliable(
             (sequence, number),
             payload,
-            (&mut self.held, &self.limits),
+            (
+                &mut self.held,
+                Room {
+                    limits: &self.limits,
+                    pool: &self.pool,
+                },
+            ),
             &mut |flags, payload| got.push((flags, payload)),
         )
     }
@@ -52,7 +68,13 @@ impl Receiver {
         };
         let got = &mut self.got;
         let deliver = &mut |flags, payload| got.push((flags, payload));
-        let budget = (&mut self.held, &self.limits);
+        let budget = (
+            &mut self.held,
+            Room {
+                limits: &self.limits,
+                pool: &self.pool,
+            },
+        );
         if kind == PacketFlags::RELIABLE {
             let sequence = start + u16::try_from(number).unwrap();
             self.channel.on_fragment(sequence, &part, budget, deliver)

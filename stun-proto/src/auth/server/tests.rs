@@ -447,3 +447,43 @@ fn a_wrong_password_fails_after_one_retry() {
     let failed = ResponseVerdict::Fail(AuthFailure::WrongCredentials);
     assert_eq!(verdicts, [ResponseVerdict::Retry, failed]);
 }
+
+// req: HS-7, A-1, A-6, HG-13
+#[test]
+fn a_flood_of_first_requests_gets_few_challenges_and_who_knows_the_password_is_served() {
+    let mut server = server(Offer::Classic);
+    let network = |host: u8| SocketAddr::from(([203, 0, 113, host], 5000));
+    let mut first = [0; 100];
+    let request = request(&mut first, |writer| writer.unsigned());
+    let mut buffer = [0; 200];
+    let mut challenge = |server: &mut LongTermServer, millis, from| {
+        let now = Instant::from_millis(millis);
+        let refused = server.check(now, from, &request, |_| None::<LongTermKeys>);
+        let refusal = refused.expect_err("no credentials");
+        let reply = server.refuse(now, from, &request, refusal, &mut buffer);
+        reply.expect("room").is_some()
+    };
+    let at_once = (0..100).filter(|&host| challenge(&mut server, 1000, network(host)));
+    assert_eq!(at_once.count(), 20);
+    assert_eq!(server.stats().rate_limited, 80);
+    let later = (0..1000).filter(|&k| challenge(&mut server, 1000 + k * 10, network(7)));
+    assert_eq!(later.count(), 99);
+    // Other networks have not noticed, until all together are too many.
+    let others = (0..4000_u32).filter(|&n| {
+        let [_, _, a, b] = n.to_be_bytes();
+        challenge(
+            &mut server,
+            20_000,
+            SocketAddr::from(([100, a, b, 1], 5000)),
+        )
+    });
+    assert!((900..=1000).contains(&others.count()));
+    let unlimited = (0..100).filter(|_| {
+        let now = Instant::from_millis(20_000);
+        let refusal = Refusal::Unauthenticated;
+        let mut buffer = [0; 200];
+        let reply = server.refuse_on_stream(now, network(7), &request, refusal, &mut buffer);
+        reply.expect("room").is_some()
+    });
+    assert_eq!(unlimited.count(), 100);
+}

@@ -1,0 +1,102 @@
+//! ICE agents of several crates in the same simulated internet: do they connect, and how fast?
+//!
+//! Each pair of players runs two agents of one crate. Gathering, signalling and the application's data are the harness's own
+//! and the same for all, so what differs is the agents' affair. There is no relay: crates bring TURN clients of their own.
+
+mod is;
+mod ours;
+mod rice;
+mod rtc;
+mod world;
+
+pub use world::{Meeting, Outcome};
+
+use core::net::SocketAddr;
+use proto_core::Instant;
+use std::time::Instant as StdInstant;
+
+/// A crate that is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contender {
+    /// `gdwire-ice-lite`.
+    Ours,
+    /// `is`, the agent of str0m.
+    Is,
+    /// `rice-proto`.
+    Rice,
+    /// `rtc-ice`.
+    Rtc,
+}
+
+impl Contender {
+    /// All of them, ours first.
+    pub const ALL: [Self; 4] = [Self::Ours, Self::Is, Self::Rice, Self::Rtc];
+
+    /// The name of the crate.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ice-lite",
+            Self::Is => "is",
+            Self::Rice => "rice-proto",
+            Self::Rtc => "rtc-ice",
+        }
+    }
+
+    fn agent(self, seed: u64, controlling: bool) -> Box<dyn Agent> {
+        match self {
+            Self::Ours => Box::new(ours::Ours::new(seed, controlling)),
+            Self::Is => Box::new(is::Is::new(seed, controlling)),
+            Self::Rice => Box::new(rice::Rice::new(seed, controlling)),
+            Self::Rtc => Box::new(rtc::Rtc::new(controlling)),
+        }
+    }
+}
+
+/// What the harness needs of an agent. Candidates travel as the text after `candidate:`.
+trait Agent {
+    /// User name fragment and password.
+    fn credentials(&self) -> (String, String);
+
+    /// Adds a host candidate, or a server-reflexive one if `base` is another address; gives what to tell the peer.
+    fn add_local(&mut self, now: Instant, address: SocketAddr, base: SocketAddr) -> Option<String>;
+
+    fn end_local(&mut self, now: Instant);
+
+    fn set_remote(&mut self, now: Instant, fragment: &str, password: &str);
+
+    fn add_remote(&mut self, now: Instant, candidate: &str);
+
+    fn end_remote(&mut self, now: Instant);
+
+    /// Takes a datagram that is STUN.
+    fn receive(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, data: &[u8]);
+
+    fn wake(&mut self, now: Instant);
+
+    /// The next datagram: from where, to where, what.
+    fn transmit(&mut self, now: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)>;
+
+    fn deadline(&mut self, now: Instant) -> Option<Instant>;
+
+    /// Where the application's data goes: from, to.
+    fn path(&self) -> Option<(SocketAddr, SocketAddr)>;
+}
+
+/// Virtual time as the standard library's, which two of the crates take.
+#[derive(Debug)]
+struct Epoch(StdInstant);
+
+impl Epoch {
+    fn new() -> Self {
+        Self(StdInstant::now())
+    }
+
+    fn std_at(&self, now: Instant) -> StdInstant {
+        self.0 + now.saturating_since(Instant::ZERO)
+    }
+
+    fn world_at(&self, at: StdInstant) -> Instant {
+        Instant::ZERO + at.saturating_duration_since(self.0)
+    }
+}
