@@ -25,7 +25,7 @@ pub(super) fn provider() -> CryptoProvider {
     rust_crypto::default_provider()
 }
 
-/// How sessions are run, by what the other side can do.
+/// How the sessions of a server are run, by what the client can do.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
     /// For those who have ChaCha20-Poly1305.
@@ -49,11 +49,6 @@ impl Engine {
         })
     }
 
-    /// For a side of which nothing is known yet.
-    pub(super) fn any(&self) -> Arc<Config> {
-        Arc::clone(&self.any)
-    }
-
     /// For a client that offers these cipher suites, two bytes each; `None` if there is no good one among them.
     pub(super) fn for_suites(&self, offered: &[u8]) -> Option<Arc<Config>> {
         let (pairs, _) = offered.as_chunks::<2>();
@@ -61,8 +56,13 @@ impl Engine {
         if is_offered(&SUITES[0]) {
             return Some(Arc::clone(&self.preferred));
         }
-        SUITES.iter().any(is_offered).then(|| self.any())
+        SUITES.iter().any(is_offered).then(|| Arc::clone(&self.any))
     }
+}
+
+/// For a client, which knows nothing of its server.
+pub(super) fn client(handshake_timeout: Duration) -> Result<Arc<Config>, dimpl::Error> {
+    config(&SUITES, handshake_timeout).map(Arc::new)
 }
 
 fn config(suites: &[Dtls12CipherSuite], timeout: Duration) -> Result<Config, dimpl::Error> {
