@@ -1,5 +1,6 @@
 //! `gdwire connect`: joins a game as a client.
 
+use crate::dtls::ClientDtls;
 use crate::ndjson;
 use crate::options::{Hex, SessionOptions};
 use crate::url::EnetUrl;
@@ -19,10 +20,13 @@ pub(crate) struct ConnectOptions {
     /// Own id, 2 to 2147483647; a random one without
     #[arg(long, value_name = "N", value_parser = id)]
     id: Option<PeerId>,
+    #[command(flatten)]
+    dtls: ClientDtls,
 }
 
 pub(crate) async fn run(options: ConnectOptions) -> io::Result<ExitCode> {
     let stage = options.session.scene.stage()?;
+    let config = config(&options)?;
     let server = match options.session.url.resolve().await {
         Ok(server) => server,
         Err(why) => {
@@ -30,7 +34,7 @@ pub(crate) async fn run(options: ConnectOptions) -> io::Result<ExitCode> {
             return ndjson::never_connected("unresolved");
         }
     };
-    let mut client = Client::new(config(&options)?).map_err(io::Error::other)?;
+    let mut client = Client::new(config).map_err(io::Error::other)?;
     ndjson::declare(&mut client, &stage)?;
     let driver = ClientDriver::connect(server, client)?;
     ndjson::run(driver, options.session, stage).await
@@ -38,6 +42,7 @@ pub(crate) async fn run(options: ConnectOptions) -> io::Result<ExitCode> {
 
 fn config(options: &ConnectOptions) -> io::Result<ClientConfig> {
     let mut config = client_config(&options.session.url, options.session.auth.as_ref())?;
+    config.dtls = options.dtls.settings(&options.session.url)?;
     if let Some(id) = options.id {
         config.session.id = id;
     }

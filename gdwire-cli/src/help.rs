@@ -31,7 +31,7 @@ JSON lines of `connect` and `host`
     {\"do\":\"priority\",\"node\":\"Main/Units/A\",\"priority\":4}     how fast it grows urgent under a budget; 1 without
     {\"do\":\"kick\",\"peer\":N}   {\"do\":\"stats\"}   {\"do\":\"quit\"}
   Events are written to standard output:
-    listening           address, id (host); one for each listener
+    listening           address, id (host); one for each listener; certificate (PEM) if dtls=1 made one
     connected           id (own), path (direct)
     connection_failed   reason
     peer_connected      peer
@@ -52,11 +52,13 @@ JSON lines of `connect` and `host`
                         commands), dropped (datagrams and commands without effect), refused_packets (of the session),
                         echoed and not_echoed (calls of --echo)
     error               kind, message, and peer or line (number of the input line) where known;
-                        kinds: command, method_mismatch, refused, send, spawn, state, auth, resolve; those that
+                        kinds: command, method_mismatch, refused, send, spawn, state, auth, resolve, dtls; those that
                         strangers can cause come once a second and tell how many did not
     disconnected        reason (the last line)
   Reasons: remote, local, timeout, refused, handshake_failed, receive_limit, send_limit, relay_budget,
     spawn_limit, held_too_much, peer_limit, left_server, auth_refused, auth_timeout, auth_too_large, auth_ended, unresolved;
+    dtls_refused, dtls_untrusted, dtls_wrong_name, dtls_expired, dtls_not_yet_valid, dtls_bad_certificate,
+    dtls_unsupported_certificate, dtls_nothing_in_common, dtls_timeout, dtls_failed;
     at the own end of a session: quit, interrupted, time.
   Values: null, booleans, integers, floats (always with a point or an exponent), strings, arrays, and
     dictionaries with string keys are JSON. Every other value is an object with the one key gd and the
@@ -68,6 +70,7 @@ Examples:
   gdwire connect enet://127.0.0.1:9000 --rpc Main:hello:any_peer --for 10
   echo '{\"do\":\"rpc\",\"peer\":1,\"node\":\"Main\",\"method\":\"hello\",\"args\":[\"hi\"]}' |
     gdwire connect enet://game.example:9000 --rpc Main:hello --auth c0ffee --for 3
+  gdwire connect 'enet://game.example:9000?dtls=1' --dtls-ca certificate.pem
 
 With --project the nodes, scenes and synchronizers of a Godot project are known; what its scripts do is said by
 hand: --main-scene and --instance for scenes that they bring in, --custom for spawn functions,
@@ -88,6 +91,9 @@ Examples:
 
   gdwire host 'enet://*:9000' --rpc Main:ping --echo --no-relay --max-clients 4095 --report 10
 
+  gdwire host 'enet://*:9000?dtls=1' --dtls-cert certificate.pem --dtls-key key.pem
+
+With dtls=1 and no certificate one is made, and shown in the listening event for clients to trust.
 The host part of the URL is the address to bind, * for all; port 0 takes any free one.
 MODE of compress is that of every client: none, range-coder, fastlz, zlib or zstd.
 `gdwire help` lists the JSON fields.";

@@ -1,5 +1,6 @@
 //! `gdwire host`: hosts a game as its server.
 
+use crate::dtls::HostDtls;
 use crate::ndjson;
 use crate::options::{SessionOptions, seconds};
 use clap::Args;
@@ -34,11 +35,16 @@ pub(crate) struct HostOptions {
     /// Clients hear nothing of each other and cannot call each other (server_relay is off)
     #[arg(long)]
     no_relay: bool,
+    #[command(flatten)]
+    dtls: HostDtls,
 }
 
 pub(crate) async fn run(options: HostOptions) -> io::Result<ExitCode> {
     let stage = options.session.scene.stage()?;
-    let mut server = Server::new(config(&options)?).map_err(io::Error::other)?;
+    let mut config = config(&options)?;
+    let (dtls, certificate) = options.dtls.settings(&options.session.url)?.unzip();
+    config.dtls = dtls;
+    let mut server = Server::new(config).map_err(io::Error::other)?;
     ndjson::declare(&mut server, &stage)?;
     let addresses = addresses(&options).await?;
     let mut driver = ServerDriver::bind_all(&addresses, server)?;
@@ -49,7 +55,8 @@ pub(crate) async fn run(options: HostOptions) -> io::Result<ExitCode> {
         driver.server_mut().refuse_new_connections();
     }
     for listener in 0..usize::from(options.listeners) {
-        ndjson::listening(driver.local_address_at(listener)?).write()?;
+        let address = driver.local_address_at(listener)?;
+        ndjson::listening(address, certificate.as_ref().and_then(Option::as_deref)).write()?;
     }
     ndjson::run(driver, options.session, stage).await
 }

@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod connect;
 mod demo;
+mod dtls;
 mod endpoint;
 mod help;
 mod host;

@@ -11,7 +11,7 @@ use gdwire::session::{RpcMode, TransferMode};
 /// What `connect` and `host` have in common.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SessionOptions {
-    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE]
+    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE&dtls=1]
     pub(crate) url: EnetUrl,
     #[command(flatten)]
     pub(crate) scene: SceneOptions,

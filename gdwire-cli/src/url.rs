@@ -23,6 +23,8 @@ pub(crate) struct EnetUrl {
     pub(crate) checksum: bool,
     /// How datagrams are compressed; both sides must agree.
     pub(crate) compression: Compression,
+    /// Whether datagrams are in DTLS; both sides must agree.
+    pub(crate) dtls: bool,
 }
 
 /// What is wrong with a URL.
@@ -82,6 +84,7 @@ impl FromStr for EnetUrl {
             out_bandwidth: 0,
             checksum: false,
             compression: Compression::None,
+            dtls: false,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             url.set(pair)?;
@@ -113,11 +116,7 @@ impl EnetUrl {
             "out-bandwidth" => self.out_bandwidth = bytes_per_second(key, value)?,
             "checksum" => self.checksum = switch(key, value)?,
             "compress" => self.compression = compression(value)?,
-            "dtls" => {
-                if switch(key, value)? {
-                    return wrong("dtls=1: this version has no DTLS yet");
-                }
-            }
+            "dtls" => self.dtls = switch(key, value)?,
             _ => return wrong(format!("unknown URL parameter {key:?}")),
         }
         Ok(())
@@ -199,7 +198,7 @@ mod tests {
             ("enet://[::1:9", "closing ]"),
             ("enet://a:1?channels=254", "1 to 253"),
             ("enet://a:1?compress=rar", "expected none"),
-            ("enet://a:1?dtls=1", "no DTLS yet"),
+            ("enet://a:1?dtls=yes", "expected 0 or 1"),
             ("enet://a:1?color=red", "color"),
         ] {
             let error = parse(text).unwrap_err();

@@ -68,7 +68,7 @@ struct Cell {
     direct: u64,
     relayed: u64,
     failed: u64,
-    predicted: bool,
+    reach: Option<Reach>,
     lossy: bool,
     /// Milliseconds until the first datagram of each player had reached the other.
     times: Vec<u128>,
@@ -103,7 +103,7 @@ impl Cell {
         let connected = game.connect(limit);
         let path = game.player(0).agent.path().filter(|_| connected);
         let relayed = path.is_some_and(|path| path.is_relayed());
-        self.predicted = reach == Reach::Predicted;
+        self.reach = Some(reach);
         match reach {
             // With loss a relay may have worked before the direct way did.
             Reach::Direct => {
@@ -133,19 +133,19 @@ impl Cell {
             .then(|| [500, 990].map(|permille| *at(permille).expect("in range")))
     }
 
-    /// The kind of way, as the table says it.
-    fn verdict(&self) -> &'static str {
-        match (self.predicted, self.direct > 0, self.relayed > 0) {
-            (true, _, _) => "foretold",
-            (false, true, _) => "direct",
-            (false, false, true) => "relay",
-            (false, false, false) => "none",
+    /// The kind of way, as the table says it: what the oracle says, which every run has proven.
+    const fn verdict(&self) -> &'static str {
+        match self.reach {
+            Some(Reach::Direct) => "direct",
+            Some(Reach::Predicted) => "foretold",
+            Some(Reach::Relayed) => "relay",
+            _ => "none",
         }
     }
 
     fn text(&self) -> String {
         let mut text = self.verdict().to_owned();
-        if self.predicted || (self.direct > 0 && self.relayed > 0) {
+        if self.reach == Some(Reach::Predicted) || (self.direct > 0 && self.relayed > 0) {
             let percent = self.direct * 100 / (self.direct + self.relayed + self.failed);
             write!(text, " {percent} %").expect("a string takes any text");
         }
@@ -248,7 +248,7 @@ fn the_matrix_in_the_docs_is_true() {
             let median = cell.quantiles().map(|[median, _]| median);
             // Half of these seeds are quicker than nearly all of the page's, or the page is old.
             assert!(
-                median.is_none() || cell.predicted || median <= late,
+                median.is_none() || cell.reach == Some(Reach::Predicted) || median <= late,
                 "{name}: now {median:?}"
             );
         }

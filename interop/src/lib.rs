@@ -2,7 +2,10 @@
 
 pub mod arena;
 pub mod differential;
+pub mod dtls;
 pub mod enet;
 pub mod engine;
+pub mod ice;
 pub mod lossy;
+pub mod namespaces;
 pub mod stage;

@@ -14,6 +14,7 @@ use replication_proto::packet::{Command, RemoteCall, SimplifyPath, Spawn};
 use replication_proto::variant::{compact, text};
 use replication_proto::{Config, Event, Incoming, PeerId, RpcMode, Session, TransferMode};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -315,6 +316,89 @@ fn compare_spawn(project: &Project, theirs: &Json) {
     assert_eq!(spawn.state, state, "{path}");
     let spawner = theirs["spawner"].as_str().unwrap();
     assert_eq!(followed(project, &packets, spawner), root);
+}
+
+/// Nodes of the engine's classes whose properties begin with what the engine, a scene or a script gives them.
+const FIRST_VALUES: [(&str, &str); 4] = [
+    (
+        "project.godot",
+        "config_version=5\n\n[application]\n\nrun/main_scene=\"res://main.tscn\"\n\n[autoload]\n\nProbe=\"*res://probe.gd\"\n",
+    ),
+    ("body.gd", include_str!("godot_project/body.gd")),
+    ("main.tscn", include_str!("godot_project/main.tscn")),
+    ("probe.gd", include_str!("godot_project/probe.gd")),
+];
+
+#[test]
+fn properties_begin_with_the_values_that_the_engine_gives_them() {
+    let Some(engine) = engine::installed() else {
+        return;
+    };
+    let files = FIRST_VALUES.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let folder = Folder::with(&files.into(), u8::MAX);
+    let project = Project::load(&folder.0, &Limits::default()).unwrap();
+    let (events, noise) = engine_report(&engine, &folder.0);
+    assert_eq!(project.warnings, [], "{noise}");
+    let theirs = events.iter().filter(|event| event["event"] == "node");
+    let ours = project.nodes.iter().filter(|node| node.path != "Probe");
+    let mut properties = 0;
+    for (ours, theirs) in ours.zip(theirs) {
+        compare_node(ours, theirs, None);
+        let synchronizer = ours.synchronizer.as_ref();
+        properties += synchronizer.map_or(0, |synchronizer| synchronizer.properties.len());
+    }
+    assert_eq!(properties, 30, "{noise}");
+}
+
+#[test]
+fn the_table_of_first_values_is_what_the_engine_prints() {
+    let Some(engine) = engine::installed() else {
+        return;
+    };
+    let files = [
+        (
+            "project.godot",
+            "config_version=5\n\n[application]\n\nrun/main_scene=\"res://main.tscn\"\n",
+        ),
+        (
+            "main.tscn",
+            "[gd_scene load_steps=2 format=3]\n\n[ext_resource type=\"Script\" path=\"res://defaults.gd\" id=\"1\"]\n\n[node name=\"Main\" type=\"Node\"]\nscript = ExtResource(\"1\")\n",
+        ),
+        ("defaults.gd", include_str!("godot_project/defaults.gd")),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let folder = Folder::with(&files.into(), u8::MAX - 1);
+    let output = process::Command::new(&engine)
+        .args(["--headless", "--quit-after", "2000", "--path"])
+        .arg(&folder.0)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let theirs = by_class(&printed);
+    let ours = by_class(include_str!("../../gdwire/src/project/defaults.txt"));
+    // Modules that an engine was built without, and classes of the modules for headsets, are not compared.
+    let common = ours.iter().filter(|(class, _)| theirs.contains_key(*class));
+    let mut count = 0;
+    for (class, lines) in common {
+        count += 1;
+        assert_eq!(lines, &theirs[class], "{class}");
+    }
+    assert!(count > 200, "{count}");
+}
+
+/// The lines of each class, by its name.
+fn by_class(text: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut classes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut class = "";
+    for line in text.lines() {
+        match line.split_once('<') {
+            Some((name, _)) if !line.starts_with(' ') => class = name,
+            _ if line.starts_with(' ') => {}
+            _ => continue,
+        }
+        classes.entry(class).or_default().push(line);
+    }
+    classes
 }
 
 #[test]

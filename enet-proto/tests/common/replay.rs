@@ -387,8 +387,10 @@ impl Replay {
     /// The same, where waits that begin now count from `from_ms`.
     fn run_script_from(&mut self, from_ms: u64, may_send: bool) {
         self.script_ms = from_ms;
+        // The recording cuts its times to milliseconds: what a datagram shows to be done may seem to be still awaited.
+        let cut_ms = u64::from(may_send);
         let mut flushed = false;
-        while !flushed && self.wait_is_over() {
+        while !flushed && self.wait_is_over_at(self.now_ms + cut_ms) {
             let Some(word) = self.words.front().cloned() else {
                 return;
             };
@@ -436,12 +438,16 @@ impl Replay {
     }
 
     fn wait_is_over(&self) -> bool {
+        self.wait_is_over_at(self.now_ms)
+    }
+
+    fn wait_is_over_at(&self, now_ms: u64) -> bool {
         match self.wait {
             Wait::Nothing => true,
-            Wait::Until(end) => self.now_ms >= end,
-            Wait::Connected(limit) => self.connected || self.now_ms >= limit,
-            Wait::Gone(limit) => self.gone || self.now_ms >= limit,
-            Wait::Received(count, limit) => self.received >= count || self.now_ms >= limit,
+            Wait::Until(end) => now_ms >= end,
+            Wait::Connected(limit) => self.connected || now_ms >= limit,
+            Wait::Gone(limit) => self.gone || now_ms >= limit,
+            Wait::Received(count, limit) => self.received >= count || now_ms >= limit,
         }
     }
 

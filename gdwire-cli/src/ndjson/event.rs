@@ -5,6 +5,7 @@ use crate::memory::resident_bytes;
 use crate::options::{to_hex, transfer_name};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
+use gdwire::dtls::DtlsFailure;
 use gdwire::enet::{Host, Stats};
 use gdwire::session::{
     AuthFailure, NodeKey, PeerId, RpcCall, Session, SpawnSource, Spawned, StateReceived,
@@ -56,10 +57,15 @@ impl Line {
     }
 }
 
-pub(crate) fn listening(address: SocketAddr) -> Line {
-    Line::new("listening")
+/// With the certificate that was made for this run, if there is one.
+pub(crate) fn listening(address: SocketAddr, certificate: Option<&str>) -> Line {
+    let line = Line::new("listening")
         .with("address", address.to_string())
-        .with("id", PeerId::SERVER.value())
+        .with("id", PeerId::SERVER.value());
+    match certificate {
+        Some(pem) => line.with("certificate", pem),
+        None => line,
+    }
 }
 
 pub(crate) fn rpc(call: &RpcCall) -> Line {
@@ -172,6 +178,7 @@ pub(crate) fn report(peers: usize, hosts: &[&Host], session: &Session, echoes: E
 pub(crate) const fn reason_name(reason: DisconnectReason) -> &'static str {
     match reason {
         DisconnectReason::AuthFailed(failure) => auth_failure_name(failure),
+        DisconnectReason::Dtls(failure) => dtls_failure_name(failure),
         DisconnectReason::HandshakeFailed => "handshake_failed",
         DisconnectReason::HeldTooMuch => "held_too_much",
         DisconnectReason::LeftServer => "left_server",
@@ -184,6 +191,22 @@ pub(crate) const fn reason_name(reason: DisconnectReason) -> &'static str {
         DisconnectReason::SpawnLimit => "spawn_limit",
         DisconnectReason::Timeout => "timeout",
         _ => "ended",
+    }
+}
+
+/// The word for `failure` in the `reason` fields.
+pub(crate) const fn dtls_failure_name(failure: DtlsFailure) -> &'static str {
+    match failure {
+        DtlsFailure::Alert(_) => "dtls_refused",
+        DtlsFailure::BadCertificate => "dtls_bad_certificate",
+        DtlsFailure::UnsupportedCertificate => "dtls_unsupported_certificate",
+        DtlsFailure::CertificateExpired => "dtls_expired",
+        DtlsFailure::CertificateNotYetValid => "dtls_not_yet_valid",
+        DtlsFailure::UntrustedCertificate => "dtls_untrusted",
+        DtlsFailure::WrongName => "dtls_wrong_name",
+        DtlsFailure::NothingInCommon => "dtls_nothing_in_common",
+        DtlsFailure::Timeout => "dtls_timeout",
+        _ => "dtls_failed",
     }
 }
 

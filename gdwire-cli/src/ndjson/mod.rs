@@ -219,6 +219,14 @@ impl<E: Endpoint> Session<E> {
                     .with("peer", data)
                     .write()
             }
+            Event::DtlsFailed { address, failure } => {
+                let cause = event::dtls_failure_name(failure);
+                let Some(unsaid) = self.quiet.admit(cause, Instant::now()) else {
+                    return Ok(());
+                };
+                let message = format!("{address}: {failure}");
+                error("dtls", quiet::with_unsaid(message, unsaid)).write()
+            }
             Event::SendFailed { peer, error: why } => {
                 let Some(unsaid) = self.quiet.admit("send", Instant::now()) else {
                     return Ok(());

@@ -1,6 +1,7 @@
 //! The clients of a swarm and what they do: [`Crowd`].
 
 use super::SwarmOptions;
+use super::progress::Progress;
 use super::tally::{Received, Tally, Traffic};
 use crate::connect;
 use crate::memory::resident_bytes;
@@ -13,6 +14,7 @@ use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
 use gdwire::drive::tokio::SwarmDriver;
+use gdwire::dtls::DtlsClient;
 use gdwire::session::{AuthError, NodeKey, PeerId, Relay, RpcCall, SpawnRequest};
 use gdwire::{Client, DisconnectReason, Event, Instant, Value};
 use std::io;
@@ -41,12 +43,14 @@ pub(super) struct Crowd {
     begun: Instant,
     is_leaving: bool,
     tally: Tally,
+    progress: Progress,
 }
 
 /// A way into the game.
 pub(super) struct Door {
     pub(super) server: SocketAddr,
     pub(super) url: EnetUrl,
+    pub(super) dtls: Option<DtlsClient>,
 }
 
 /// What clients call, again and again.
@@ -119,6 +123,7 @@ impl Crowd {
             agenda: agenda.map(Reverse).into(),
             is_leaving: false,
             tally,
+            progress: Progress::new(options.duration),
         })
     }
 
@@ -169,6 +174,7 @@ impl Crowd {
     /// Counts what is to be counted while everybody is there, and sends everybody home.
     pub(super) fn leave(&mut self) -> Tally {
         self.is_leaving = true;
+        self.progress.clear();
         let mut tally = self.tally.clone();
         tally.memory_at_end = resident_bytes();
         tally.traffic = self.traffic();
@@ -241,6 +247,7 @@ impl Crowd {
             config = connect::client_config(&door.url, self.token.as_ref())?;
         }
         config.session.relay = self.relay;
+        config.dtls.clone_from(&door.dtls);
         let mut client = Client::new(config).map_err(io::Error::other)?;
         ndjson::declare(&mut client, &self.stage)?;
         let call = self.call.as_ref();
@@ -317,6 +324,10 @@ impl Crowd {
 
     /// Looks at ENet's figures of each client.
     fn sample(&mut self) {
+        if !self.is_leaving {
+            let elapsed = self.driver.now().saturating_since(self.begun);
+            self.progress.show(&self.tally, elapsed);
+        }
         for (index, member) in self.members.iter().enumerate() {
             if member.has_joined
                 && !member.is_over

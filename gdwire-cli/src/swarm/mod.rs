@@ -3,9 +3,11 @@
 mod crowd;
 mod descriptors;
 mod histogram;
+mod progress;
 mod report;
 mod tally;
 
+use crate::dtls::ClientDtls;
 use crate::ndjson::value;
 use crate::options::{Hex, seconds};
 use crate::scene::SceneOptions;
@@ -26,7 +28,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = crate::help::SWARM)]
 pub(crate) struct SwarmOptions {
-    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE]; several for a server
+    /// enet://host:port[?channels=N&in-bandwidth=N&out-bandwidth=N&checksum=1&compress=MODE&dtls=1]; several for a server
     /// with several listeners: clients join them in turn
     #[arg(value_name = "URL", required = true, num_args = 1..=16)]
     pub(super) urls: Vec<EnetUrl>,
@@ -35,6 +37,8 @@ pub(crate) struct SwarmOptions {
     pub(super) clients: u32,
     #[command(flatten)]
     pub(super) scene: SceneOptions,
+    #[command(flatten)]
+    dtls: ClientDtls,
     /// Calls per second of each client, of the first --rpc
     ///
     /// Where the server answers with a call of the same method, the answers give the round trips; otherwise ENet's
@@ -77,7 +81,7 @@ pub(crate) struct Arguments(pub(super) Vec<Value>);
 
 pub(crate) async fn run(options: SwarmOptions) -> io::Result<ExitCode> {
     descriptors::provide(options.clients)?;
-    let mut crowd = Crowd::new(&options, doors(&options.urls).await?)?;
+    let mut crowd = Crowd::new(&options, doors(&options).await?)?;
     let wait = async {
         match options.duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -106,12 +110,13 @@ pub(crate) async fn run(options: SwarmOptions) -> io::Result<ExitCode> {
     }
 }
 
-async fn doors(urls: &[EnetUrl]) -> io::Result<Vec<Door>> {
+async fn doors(options: &SwarmOptions) -> io::Result<Vec<Door>> {
     let mut doors = Vec::new();
-    for url in urls {
+    for url in &options.urls {
         doors.push(Door {
             server: url.resolve().await?,
             url: url.clone(),
+            dtls: options.dtls.settings(url)?,
         });
     }
     Ok(doors)

@@ -2,6 +2,7 @@
 
 mod common;
 mod demo;
+mod dtls;
 mod ndjson;
 mod scene;
 mod stun;

@@ -294,7 +294,7 @@ fn wrong_arguments_give_one_line_and_exit_code_2() {
     for (arguments, part) in [
         (&["connect", "ws://127.0.0.1:1"][..], "ws://"),
         (&["connect", "enet://127.0.0.1:1?compress=rar"], "compress"),
-        (&["host", "enet://*:0?dtls=1"], "dtls"),
+        (&["host", "enet://*:0?dtls=2"], "dtls"),
         (
             &["connect", "enet://127.0.0.1:1", "--id", "1"],
             "2147483647",

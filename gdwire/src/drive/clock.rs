@@ -32,6 +32,17 @@ impl Clock {
     }
 }
 
+/// Today, for the dates in certificates.
+#[cfg(feature = "dtls")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one calendar read of the project"
+)]
+#[must_use]
+pub fn date() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one clock read of the project"

@@ -32,6 +32,8 @@ use proto_core::{Handled, Instant, Transmit};
 use std::io;
 
 pub use clock::Clock;
+#[cfg(feature = "dtls")]
+pub use clock::date;
 
 // A port's buffers are made for the longest datagram of any machine.
 const _: () = assert!(Server::BUFFER <= udp::DATAGRAM_BYTES);

@@ -1,14 +1,14 @@
 //! The session of a client: [`Connection`].
 
 use super::config::DtlsClient;
-use super::engine::Engine;
 use super::failure::DtlsFailure;
 use super::hello::Record;
 use super::identity::Identity;
 use super::session::{Outcome, Owner, SCRATCH, Session};
-use super::{DtlsStats, Received};
+use super::{DtlsStats, Received, engine};
+use alloc::sync::Arc;
 use core::net::SocketAddr;
-use dimpl::DtlsCertificate;
+use dimpl::{Config, DtlsCertificate};
 use proto_core::{Instant, Transmit};
 use std::time::SystemTime;
 
@@ -16,7 +16,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub(crate) struct Connection {
     settings: DtlsClient,
-    engine: Engine,
+    config: Arc<Config>,
     /// The library wants a certificate of clients as well; it is shown to nobody but those who ask for one.
     pair: DtlsCertificate,
     server: Option<SocketAddr>,
@@ -32,7 +32,7 @@ impl Connection {
         let identity = Identity::self_signed("client", SystemTime::UNIX_EPOCH, seed);
         let identity = identity.map_err(|_| dimpl::Error::ConnectionClosed)?;
         Ok(Self {
-            engine: Engine::new(settings.handshake_timeout)?,
+            config: engine::client(settings.handshake_timeout)?,
             settings,
             pair: identity.pair(),
             server: None,
@@ -51,7 +51,7 @@ impl Connection {
     pub(crate) fn connect(&mut self, now: Instant, server: SocketAddr) {
         self.server = Some(server);
         self.stats.handshakes += 1;
-        let (config, pair) = (self.engine.any(), self.pair.clone());
+        let (config, pair) = (Arc::clone(&self.config), self.pair.clone());
         self.session = Some(Session::client(config, pair, now, &mut self.scratch));
     }
 

@@ -25,7 +25,7 @@ pub(super) fn provider() -> CryptoProvider {
     rust_crypto::default_provider()
 }
 
-/// How sessions are run, by what the other side can do.
+/// How the sessions of a server are run, by what the client can do.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
     /// For those who have ChaCha20-Poly1305.
@@ -34,36 +34,35 @@ pub(super) struct Engine {
     any: Arc<Config>,
 }
 
+/// Cipher suites, best first.
+const SUITES: [Dtls12CipherSuite; 3] = [
+    Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+    Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384,
+    Dtls12CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
+];
+
 impl Engine {
     pub(super) fn new(handshake_timeout: Duration) -> Result<Self, dimpl::Error> {
-        use Dtls12CipherSuite as Suite;
-        let chacha = [Suite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256];
-        let all = [
-            chacha[0],
-            Suite::ECDHE_ECDSA_AES256_GCM_SHA384,
-            Suite::ECDHE_ECDSA_AES128_GCM_SHA256,
-        ];
         Ok(Self {
-            preferred: Arc::new(config(&chacha, handshake_timeout)?),
-            any: Arc::new(config(&all, handshake_timeout)?),
+            preferred: Arc::new(config(&SUITES[..1], handshake_timeout)?),
+            any: Arc::new(config(&SUITES, handshake_timeout)?),
         })
     }
 
-    /// For a side of which nothing is known yet.
-    pub(super) fn any(&self) -> Arc<Config> {
-        Arc::clone(&self.any)
-    }
-
-    /// For a client that offers these cipher suites, two bytes each.
-    pub(super) fn for_suites(&self, suites: &[u8]) -> Arc<Config> {
-        let wanted = Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256.as_u16();
-        let (pairs, _) = suites.as_chunks::<2>();
-        if pairs.contains(&wanted.to_be_bytes()) {
-            Arc::clone(&self.preferred)
-        } else {
-            self.any()
+    /// For a client that offers these cipher suites, two bytes each; `None` if there is no good one among them.
+    pub(super) fn for_suites(&self, offered: &[u8]) -> Option<Arc<Config>> {
+        let (pairs, _) = offered.as_chunks::<2>();
+        let is_offered = |suite: &Dtls12CipherSuite| pairs.contains(&suite.as_u16().to_be_bytes());
+        if is_offered(&SUITES[0]) {
+            return Some(Arc::clone(&self.preferred));
         }
+        SUITES.iter().any(is_offered).then(|| Arc::clone(&self.any))
     }
+}
+
+/// For a client, which knows nothing of its server.
+pub(super) fn client(handshake_timeout: Duration) -> Result<Arc<Config>, dimpl::Error> {
+    config(&SUITES, handshake_timeout).map(Arc::new)
 }
 
 fn config(suites: &[Dtls12CipherSuite], timeout: Duration) -> Result<Config, dimpl::Error> {

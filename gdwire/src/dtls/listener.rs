@@ -2,8 +2,8 @@
 
 use super::config::DtlsServer;
 use super::engine::{Cookie, Engine};
-use super::failure::DtlsFailure;
-use super::hello::{ClientHello, CookieJar, Record};
+use super::failure::{Alert, DtlsFailure};
+use super::hello::{self, ClientHello, CookieJar, Record};
 use super::session::{Outcome, Owner, SCRATCH, Session};
 use super::{DtlsStats, Ended, Received};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -212,8 +212,17 @@ impl Listener {
             return Received::Dropped;
         }
         self.stats.handshakes += 1;
+        let Some(config) = self.engine.for_suites(hello.suites) else {
+            self.stats.failed += 1;
+            let failure = DtlsFailure::NothingInCommon;
+            if let Some(Alert(alert)) = failure.alert() {
+                self.push(from, hello::alert(alert));
+            }
+            self.end(from, failure, false);
+            return Received::Used;
+        };
         let (session, outcome) = Session::server(
-            self.engine.for_suites(hello.suites),
+            config,
             self.pair(),
             now,
             (&hello, cookie),

@@ -203,6 +203,9 @@ pub enum WarningKind {
     /// A synchronizer without a configuration.
     #[error("the synchronizer has no replication_config")]
     NoReplicationConfig,
+    /// What a replicated property is before anything sets it cannot be told; it is null here until the program sets it.
+    #[error("the first value of {0:?} is not known: set it before peers see it")]
+    UnknownInitial(String),
     /// An entry of a replication configuration that the engine drops.
     #[error("the entry {0:?} is dropped")]
     BadEntry(String),

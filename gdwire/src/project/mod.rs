@@ -34,6 +34,7 @@
 //! it, scenes and scripts that contain or extend themselves are errors, and [`Limits`] bound the rest.
 
 mod convert;
+mod defaults;
 mod document;
 mod error;
 mod files;

@@ -1,5 +1,6 @@
 //! From the nodes of a tree to what peers see of them: scripts, spawners, synchronizers.
 
+use super::defaults;
 use super::document::{Property, Section};
 use super::error::{ProjectError, ProjectErrorKind, WarningKind};
 use super::loader::Loader;
@@ -162,8 +163,15 @@ impl Loader {
         let initial = properties
             .iter()
             .map(|property| initial_value(view, root?, &property.path))
-            .map(Option::unwrap_or_default)
-            .collect();
+            .map(Option::unwrap_or_default);
+        let initial: Vec<InitialValue> = initial.collect();
+        for (property, initial) in properties.iter().zip(&initial) {
+            let is_sent = property.spawn || property.mode != ReplicationMode::Never;
+            if is_sent && initial.value.is_none() {
+                let kind = WarningKind::UnknownInitial(property.path.to_string());
+                self.report.warn(node.place.clone(), kind);
+            }
+        }
         let visibility = self.int(view, index, "visibility_update_mode")?;
         let public = match node.properties.get("public_visibility") {
             Some(property) => property.parsed()?.value.as_bool(),
@@ -389,16 +397,18 @@ fn seconds(view: &View<'_>, index: usize, name: &str) -> Result<f64, ProjectErro
     })
 }
 
-/// What is known of a property before anything runs: what the scene sets, else what the script declares.
+/// What is known of a property before anything runs: what the scene sets, else what the script declares, else what the
+/// engine begins with.
 fn initial_value(view: &View<'_>, root: usize, path: &NodePath) -> Option<InitialValue> {
     let node_path = NodePath::from_parts(path.names().to_vec(), Vec::new());
     let node = match path.names() {
         [] => root,
         _ => view.tree.follow(root, &node_path)?,
     };
-    // One component of a value has no property of its own.
-    let [name] = path.subnames() else {
-        return None;
+    let (name, component) = match path.subnames() {
+        [name] => (name, None),
+        [name, component] => (name, Some(component.as_str())),
+        _ => return None,
     };
     let variable = view.classes[node]
         .as_deref()
@@ -411,14 +421,41 @@ fn initial_value(view: &View<'_>, root: usize, path: &NodePath) -> Option<Initia
             .ok()
             .filter(|parsed| parsed.references.is_empty())
             .map(|parsed| converted(&parsed.value, declared)),
-        None => variable.and_then(|variable| variable.initial.clone()),
+        None => match variable {
+            Some(variable) => variable.initial.clone(),
+            None => defaults::initial(&view.tree.nodes[node], name.as_str()).map(Arc::new),
+        },
     };
+    if let Some(component) = component {
+        let value = value.and_then(|value| component_of(&value, component));
+        let kind = value.as_ref().map(Value::kind);
+        let value = value.map(Arc::new);
+        return Some(InitialValue { kind, value });
+    }
     let kind = declared.or_else(|| match (variable, &value) {
         // A variable without a type can change its type.
         (Some(_), _) | (_, None) => None,
         (None, Some(value)) => Some(value.kind()),
     });
     Some(InitialValue { kind, value })
+}
+
+/// A component of a vector, which is no property of its own but can be replicated.
+fn component_of(value: &Value, component: &str) -> Option<Value> {
+    let at = ["x", "y", "z", "w"]
+        .into_iter()
+        .position(|name| name == component)?;
+    let float = |all: &[f32]| Some(Value::Float(f64::from(*all.get(at)?)));
+    let int = |all: &[i32]| Some(Value::Int(i64::from(*all.get(at)?)));
+    match value {
+        Value::Vector2(vector) => float(&vector.to_array()),
+        Value::Vector3(vector) => float(&vector.to_array()),
+        Value::Vector4(vector) => float(&vector.to_array()),
+        Value::Vector2i(vector) => int(&vector.to_array()),
+        Value::Vector3i(vector) => int(&vector.to_array()),
+        Value::Vector4i(vector) => int(&vector.to_array()),
+        _ => None,
+    }
 }
 
 /// A whole number that a scene gives to a `float`.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::session::{RpcMode, TransferMode};
+use crate::variant::text;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -312,7 +313,54 @@ fn entries_of_a_configuration_are_taken_as_the_engine_takes_them() {
         (".:b:x".to_string(), true, ReplicationMode::OnChange),
     ];
     assert_eq!(properties, expected);
-    assert_eq!(project.warnings.len(), 4, "{:?}", warnings(&project));
+    let dropped = |warning: &&Warning| matches!(warning.kind, WarningKind::BadEntry(_));
+    let count = project.warnings.iter().filter(dropped).count();
+    assert_eq!(count, 4, "{:?}", warnings(&project));
+    // Nothing declares the variables.
+    assert_eq!(project.warnings.len(), 4 + 2, "{:?}", warnings(&project));
+}
+
+#[test]
+fn the_first_value_of_a_property_is_known_or_warned_of() {
+    let script = "extends Node2D\nvar known = Vector2.UP\nvar computed = known * 2\n";
+    let config = |paths: &[&str]| {
+        let entries = paths.iter().enumerate();
+        let entry = |(at, path)| format!("properties/{at}/path = NodePath(\"{path}\")\n");
+        let entries: String = entries.map(entry).collect();
+        format!("[sub_resource type=\"SceneReplicationConfig\" id=\"1\"]\n{entries}")
+    };
+    let main = format!(
+        "[gd_scene]\n[ext_resource type=\"Script\" path=\"res://main.gd\" id=\"1\"]\n{}\
+        [node name=\"Main\" type=\"Node2D\"]\nposition = Vector2(1, 2)\nscript = ExtResource(\"1\")\n\
+        [node name=\"Label\" type=\"Label\" parent=\".\"]\n\
+        [node name=\"S\" type=\"MultiplayerSynchronizer\" parent=\".\"]\nreplication_config = SubResource(\"1\")\n",
+        config(&[
+            ".:position:y",
+            ".:rotation",
+            ".:known",
+            "Label:visible",
+            ".:transform",
+            ".:computed",
+            "Label:size",
+            ".:nothing",
+            ".:position:q",
+        ]),
+    );
+    let project = read(&[("res://main.tscn", &main), ("res://main.gd", script)]).unwrap();
+    let node = project.node("Main/S").unwrap();
+    let initial = &node.synchronizer.as_ref().unwrap().initial;
+    let values: Vec<Option<String>> = initial
+        .iter()
+        .map(|initial| Some(text::to_text(initial.value.as_ref()?)))
+        .collect();
+    let known = ["2.0", "0.0", "Vector2(0, -1)", "true"].map(|text| Some(text.to_string()));
+    assert_eq!(values, [&known[..], &[const { None }; 5]].concat());
+    let expected: Vec<String> = [".:computed", ".:nothing", ".:position:q", ".:transform", "Label:size"]
+        .map(|path| {
+            format!("res://main.tscn:17: the first value of {path:?} is not known: set it before peers see it")
+        })
+        .into();
+    assert_eq!(warnings(&project), expected);
 }
 
 #[test]

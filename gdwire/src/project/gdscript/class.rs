@@ -7,6 +7,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use super::super::defaults::constant;
 use super::body::{self, BodyCall};
 use super::expression::{self, Literal};
 use super::lex::{self, LexError, Line, Token};
@@ -308,7 +309,10 @@ impl Statement<'_> {
         let value = match expression::evaluate(tokens, &|_| None) {
             Some(Literal::Int(value)) => Value::Int(value),
             Some(Literal::Float(value)) => Value::Float(value),
-            _ => parsed(self.text.get(tokens.first()?.start..tokens.last()?.end)?)?,
+            _ => {
+                let text = self.text.get(tokens.first()?.start..tokens.last()?.end)?;
+                parsed(constant(text).unwrap_or(text))?
+            }
         };
         converted(value, kind)
     }
