@@ -364,7 +364,7 @@ impl Host {
         let received = peer.receive(reader, sent_time, &mut around);
         if received.answers {
             let own_bytes = peer.out.own_bytes;
-            self.sending.settle(&mut peer.out.settled_bytes, own_bytes);
+            self.sending.settle(&mut peer.out.beyond_share, own_bytes);
         }
         let has_output = received.answers && peer.out.has_output();
         let is_open = peer.state.is_open();
@@ -432,8 +432,8 @@ impl Host {
         let (Some(mut peer), Some(mut farewell)) = (self.peers.remove(slot), farewell) else {
             return;
         };
-        self.receiving.settle(&mut peer.held.settled, 0);
-        self.sending.settle(&mut peer.out.settled_bytes, 0);
+        self.receiving.settle(&mut peer.held.beyond_share, 0);
+        self.sending.settle(&mut peer.out.beyond_share, 0);
         self.deadlines.remove(slot);
         self.addresses.remove_peer(peer.address, peer.connect_id);
         if peer.state.is_open() {
