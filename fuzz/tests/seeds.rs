@@ -138,3 +138,31 @@ fn projects_of_strangers_are_read_within_limits_or_refused_with_a_place() {
     replay("project_files", fuzz_bodies::project_files);
     scripts(64, fuzz_bodies::project_files);
 }
+
+// req: HM-5, HG-1, HG-6, HG-12, HS-1, HS-2, HS-3, HS-6
+#[test]
+fn recorded_and_hostile_stun_is_read_within_its_bytes_and_answered_in_few() {
+    replay("stun_parse", fuzz_bodies::stun_parse);
+    scripts(256, fuzz_bodies::stun_parse);
+}
+
+// req: HS-4, S-4
+#[test]
+fn stun_that_is_written_is_read_back_and_says_the_same_bytes() {
+    replay("stun_roundtrip", fuzz_bodies::stun_roundtrip);
+    scripts(256, fuzz_bodies::stun_roundtrip);
+}
+
+// req: HS-15, HG-7, S-73, S-74
+#[test]
+fn streams_of_stun_in_any_pieces_give_the_same_messages() {
+    replay("stun_stream", fuzz_bodies::stun_stream);
+    scripts(256, fuzz_bodies::stun_stream);
+}
+
+// req: HS-10, HG-15, S-22, S-55, S-56, S-62, A-22
+#[test]
+fn each_request_of_a_stun_client_ends_once_and_no_forgery_is_believed() {
+    replay("stun_client_script", fuzz_bodies::stun_client_script);
+    scripts(128, fuzz_bodies::stun_client_script);
+}

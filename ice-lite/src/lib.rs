@@ -46,8 +46,10 @@
 //!
 //! A first version. Each rule of RFC 8445, trickle, restart, consent and lite agents that it follows has a test, named
 //! after it; agents connect through NAT boxes of every mapping and filter in a simulated internet, with and without a relay,
-//! exactly where there is a way; the recorded hostile inputs and floods stay within bounds. It has not been run against
-//! another implementation.
+//! exactly where there is a way; the recorded hostile inputs and floods stay within bounds. On real sockets it connects with
+//! aioice and libnice in both roles, with and without trickle, restarts with libnice, and is a lite agent for both. Offers
+//! and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are read (feature `sdp`). It has not been run against
+//! a browser or libjuice, nor in a real network.
 //!
 //! # A driver
 //!
@@ -86,6 +88,10 @@ mod set;
 mod stats;
 mod timeline;
 
+/// The crate that [`Description::from_sdp`] and [`Description::write_sdp`] go through.
+#[cfg(feature = "sdp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sdp")))]
+pub use ::sdp;
 pub use agent::{
     AddError, Agent, LocalCandidate, RemoteChange, RestartError, SendError, SetRemoteError,
 };
@@ -99,6 +105,8 @@ pub use config::{
     Standby, Timing,
 };
 pub use credentials::{Credentials, CredentialsError};
+#[cfg(feature = "sdp")]
+pub use description::parse_sdp;
 pub use description::{CompactError, Description, DescriptionError, Options, ReadDescription};
 pub use event::{Event, Path, RestartReason, State};
 pub use gather::{

@@ -43,7 +43,7 @@ pub fn command() -> Option<PathBuf> {
     find("GDWIRE", "the gdwire command")
 }
 
-fn find(variable: &str, name: &str) -> Option<PathBuf> {
+pub(crate) fn find(variable: &str, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable)
         .map(PathBuf::from)
         .filter(|path| path.is_file());
@@ -111,7 +111,7 @@ impl Engine {
         Self::spawn(process)
     }
 
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

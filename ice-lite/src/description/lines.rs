@@ -18,8 +18,8 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DescriptionError {
-    /// There are more than [`Description::MOST_LINES`] lines.
-    #[error("the description has too many lines")]
+    /// There are more than [`Description::MOST_LINES`] lines, or more of anything else than is read.
+    #[error("the description is too long")]
     TooLong,
     /// There is no fragment, or no password.
     #[error("there is no username fragment or no password")]
@@ -30,6 +30,14 @@ pub enum DescriptionError {
     /// The peer says that something on the way changed its addresses, and that it does not do ICE.
     #[error("the peer found a mismatch of addresses and does not do ICE")]
     Mismatch,
+    /// The text is no session description.
+    #[cfg(feature = "sdp")]
+    #[error("the text is no session description")]
+    NotSdp,
+    /// The session has no such media section.
+    #[cfg(feature = "sdp")]
+    #[error("there is no such media section")]
+    NoMedia,
 }
 
 /// A description that was read, and what of it was passed over.
@@ -40,6 +48,9 @@ pub struct ReadDescription {
     pub description: Description,
     /// Candidate lines that are malformed, of a kind that is not known here, or too many.
     pub skipped: usize,
+    /// Whether the default destination is none of the candidates: something on the way has changed it, and ICE is better
+    /// answered with `ice-mismatch` (RFC 8839 section 4.2.5). Only whole sessions show it.
+    pub mismatch: bool,
 }
 
 impl Description {
@@ -125,6 +136,7 @@ impl Description {
         Ok(ReadDescription {
             description,
             skipped: found.skipped,
+            mismatch: false,
         })
     }
 }
@@ -168,7 +180,8 @@ impl<'a> Found<'a> {
     }
 
     fn take_options(&mut self, words: &str) {
-        for word in words.split(' ') {
+        // RFC 8839 puts spaces between them; libdatachannel puts commas.
+        for word in words.split([' ', ',']) {
             match word {
                 "ice2" => self.options.ice2 = true,
                 "trickle" => self.options.trickle = true,

@@ -2,11 +2,15 @@
 
 mod compact;
 mod lines;
+#[cfg(feature = "sdp")]
+mod sdp;
 #[cfg(test)]
 mod tests;
 
 pub use compact::CompactError;
 pub use lines::{DescriptionError, ReadDescription};
+#[cfg(feature = "sdp")]
+pub use sdp::parse_sdp;
 
 use crate::{Candidate, Credentials};
 use alloc::vec::Vec;

@@ -1,0 +1,171 @@
+//! `ice-lite` against aioice and libnice, in both roles, on the loopback interface.
+
+use ice_lite::{CandidateKind, Config, Description, Event, Nomination, Role, State};
+use interop::ice::{Meeting, Telling, aioice, libnice};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const WORDS: [&str; 2] = ["controlling", "controlled"];
+
+fn seed() -> [u8; 32] {
+    let mut seed = [7; 32];
+    let micros = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_micros();
+    seed[..16].copy_from_slice(&micros.to_be_bytes());
+    seed
+}
+
+/// Our agent in the role that is left.
+fn config(theirs: &str) -> Config {
+    let role = if theirs == "controlling" {
+        Role::Controlled
+    } else {
+        Role::Controlling
+    };
+    Config::new(seed(), role)
+}
+
+/// aioice names pairs in each check.
+fn aggressive(description: &mut Description) {
+    description.options.ice2 = false;
+}
+
+#[test]
+fn aioice_and_we_connect_in_both_roles_with_and_without_trickle() {
+    let Some(python) = aioice() else { return };
+    for word in WORDS {
+        for telling in [Telling::Trickle, Telling::Whole] {
+            let process = (python.clone(), "aioice_peer.py", &[word][..]);
+            let mut meeting = Meeting::new(process, config(word), telling, aggressive);
+            meeting.connect();
+            let path = meeting.agent.path().expect("a path");
+            assert_eq!(path.remote_kind, CandidateKind::Host, "{word} {telling:?}");
+        }
+    }
+}
+
+// req: I-15, I-16
+#[test]
+fn aioice_and_we_resolve_a_conflict_of_roles() {
+    let Some(python) = aioice() else { return };
+    for (word, role) in [
+        ("controlling", Role::Controlling),
+        ("controlled", Role::Controlled),
+    ] {
+        for tie_breaker in [0, u64::MAX] {
+            let mut config = Config::new(seed(), role);
+            config.tie_breaker = Some(tie_breaker);
+            let process = (python.clone(), "aioice_peer.py", &[word][..]);
+            let mut meeting = Meeting::new(process, config, Telling::Whole, aggressive);
+            meeting.connect();
+            let expected = if tie_breaker == 0 {
+                Role::Controlled
+            } else {
+                Role::Controlling
+            };
+            assert_eq!(meeting.agent.role(), expected, "{word} {tie_breaker}");
+        }
+    }
+}
+
+// req: I-71
+#[test]
+fn aioice_connects_to_our_lite_agent() {
+    let Some(python) = aioice() else { return };
+    let process = (python, "aioice_peer.py", &["controlling", "lite"][..]);
+    let config = Config::lite(seed());
+    let mut meeting = Meeting::new(process, config, Telling::Whole, aggressive);
+    meeting.connect();
+    // Its consent checks keep the session.
+    meeting.run(Duration::from_secs(8));
+    assert_eq!(meeting.agent.state(), State::Completed);
+}
+
+// req: C-1, C-2
+#[test]
+fn aioice_that_is_killed_is_found_out_when_consent_ends_and_not_while_it_answers() {
+    let Some(python) = aioice() else { return };
+    let process = (python, "aioice_peer.py", &["controlled"][..]);
+    let mut config = config("controlled");
+    // A third of the times of RFC 7675, so that the test is not a long one.
+    config.timing.consent_expiry = Duration::from_secs(10);
+    config.timing.consent_interval = Duration::from_secs(5);
+    let mut meeting = Meeting::new(process, config, Telling::Trickle, aggressive);
+    meeting.connect();
+    meeting.run(Duration::from_secs(12));
+    assert_eq!(meeting.agent.state(), State::Completed, "it answers");
+    meeting.peer.kill();
+    meeting.until("end of consent", |meeting| {
+        meeting
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::ConsentExpired(_)))
+    });
+    assert!(!meeting.send("nothing leaves"));
+    assert_eq!(meeting.agent.state(), State::Failed);
+}
+
+fn nice(python: PathBuf, words: &[&str], config: Config, telling: Telling) -> Meeting {
+    let regular = words.contains(&"regular");
+    let lite = words.contains(&"lite");
+    let process = (python, "nice_peer.py", words);
+    Meeting::new(process, config, telling, |description| {
+        description.options.ice2 = regular;
+        description.lite = lite;
+    })
+}
+
+#[test]
+fn libnice_and_we_connect_in_both_roles_with_and_without_trickle() {
+    let Some(python) = libnice() else { return };
+    for word in WORDS {
+        for telling in [Telling::Trickle, Telling::Whole] {
+            for words in [&[word][..], &[word, "regular"]] {
+                let mut meeting = nice(python.clone(), words, config(word), telling);
+                meeting.connect();
+            }
+        }
+    }
+}
+
+// req: I-50
+#[test]
+fn libnice_follows_our_aggressive_nomination() {
+    let Some(python) = libnice() else { return };
+    let mut config = config("controlled");
+    config.nomination = Nomination::Aggressive;
+    nice(python, &["controlled"], config, Telling::Whole).connect();
+}
+
+// req: I-14, I-71
+#[test]
+fn libnice_and_we_connect_when_one_of_us_is_lite() {
+    let Some(python) = libnice() else { return };
+    let words = &["controlling", "regular"];
+    nice(python.clone(), words, Config::lite(seed()), Telling::Whole).connect();
+    let words = &["controlled", "lite"];
+    nice(python, words, config("controlled"), Telling::Whole).connect();
+}
+
+// req: I-78
+#[test]
+fn libnice_and_we_restart_in_both_roles_and_data_goes_on() {
+    let Some(python) = libnice() else { return };
+    for word in WORDS {
+        let words = &[word, "regular"];
+        let mut meeting = nice(python.clone(), words, config(word), Telling::Trickle);
+        meeting.connect();
+        meeting.run(Duration::from_millis(1100));
+        let before = meeting.agent.credentials().clone();
+        // libnice begins a new generation and tells it, which restarts our side too.
+        meeting.peer.command(&serde_json::json!({"restart": true}));
+        meeting.until("restart", |meeting| meeting.agent.credentials() != &before);
+        meeting.tell();
+        meeting.until("new path", |meeting| {
+            meeting.agent.state() == State::Completed
+        });
+        meeting.exchange("after the restart");
+    }
+}
