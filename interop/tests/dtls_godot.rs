@@ -62,7 +62,7 @@ fn play(gdwire: &mut Engine, godot: &mut Engine, (gdwire_id, godot_id): (i32, i3
         "method": "reliable_on_0", "args": ["to the engine"]}));
     godot.rpc(
         gdwire_id,
-        "Peer/Calls",
+        "Calls",
         "reliable_on_0",
         r#"["from the engine"]"#,
     );
@@ -91,6 +91,35 @@ fn the_engine_plays_on_our_server_through_mbedtls() {
     });
     let id = godot.id();
     play(&mut host, &mut godot, (1, id));
+}
+
+#[test]
+fn our_client_plays_on_the_engine_through_mbedtls() {
+    if engine::installed().is_none() || engine::command().is_none() || bridge_program().is_none() {
+        return;
+    }
+    let vault = Vault::new("mbedtls-at-engine");
+    let (certificate, key) = certificate(&vault);
+    let mut godot = Engine::start(&["--role=server".to_owned()]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !godot.has("listening") && Instant::now() < deadline {
+        godot.pump(Duration::from_millis(20));
+    }
+    let bridge = Bridge::server(&certificate, &key, godot.port());
+    let url = format!("enet://127.0.0.1:{}?dtls=1", bridge.port);
+    let mut client = Engine::start_command(&trusting(&url, &certificate));
+    until("joining", &mut [&mut client, &mut godot], |pair| {
+        pair[0].has("connected") && pair[1].has_of("peer_connected", 77)
+    });
+    play(&mut client, &mut godot, (77, 1));
+}
+
+/// The arguments of a client that is peer 77.
+fn trusting<'a>(url: &'a str, certificate: &'a str) -> Vec<&'a str> {
+    let mut arguments = vec!["connect", url, "--id", "77"];
+    arguments.extend(["--dtls-ca", certificate, "--dtls-name", NAME]);
+    arguments.extend(PROJECT);
+    arguments
 }
 
 /// Whether the engine says that it has no DTLS; then so does the test.
@@ -141,10 +170,7 @@ fn the_engine_plays_over_its_own_dtls_in_both_roles() {
     let mut godot = Engine::start(&options("server", 0));
     assert!(!is_without_dtls(&mut godot));
     let url = format!("enet://127.0.0.1:{}?dtls=1", godot.port());
-    let mut arguments = vec!["connect", &url, "--id", "77"];
-    arguments.extend(["--dtls-ca", &certificate, "--dtls-name", NAME]);
-    arguments.extend(PROJECT);
-    let mut client = Engine::start_command(&arguments);
+    let mut client = Engine::start_command(&trusting(&url, &certificate));
     until("joining", &mut [&mut client, &mut godot], |pair| {
         pair[0].has("connected") && pair[1].has_of("peer_connected", 77)
     });
