@@ -110,7 +110,7 @@ fn main() {
     // What is not wiped is found, so the test can fail.
     assert!(left("a String, for comparison", str::to_owned) > 0);
     assert!(secrets(|secret| Key::<RustCrypto>::from_bytes(secret.as_bytes())).len() > 50);
-    assert_eq!(left("Key", |secret| Key::short_term(secret)), 0);
+    assert_eq!(left("Key", Key::short_term), 0);
     assert_eq!(left("Password", |secret| Password::new(secret)), 0);
     let keys = |secret: &str| LongTermKeys::new("user", "realm", secret);
     assert_eq!(left("LongTermKeys", keys), 0);

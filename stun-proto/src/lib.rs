@@ -88,6 +88,8 @@ mod demux;
 mod framer;
 mod message;
 pub mod nat;
+#[cfg(feature = "opaque-string")]
+mod opaque_string;
 mod scope;
 pub mod server;
 mod sources;
@@ -104,4 +106,6 @@ pub use message::{
     IntegrityError, MAGIC_COOKIE, Message, MessageWriter, Method, Open, ParseError, ParseOptions,
     REQUEST_BYTES_IPV4, REQUEST_BYTES_IPV6, Sealed, Signed, SignedSha256, TransactionId,
 };
+#[cfg(feature = "opaque-string")]
+pub use opaque_string::{OpaqueStringError, opaque_string};
 pub use transaction::{Outcome, RttEstimator, Schedule, Step, Transaction};

@@ -137,6 +137,7 @@ impl Received {
 
 impl Peer {
     /// Handles the commands of a datagram that is for this connection.
+    #[inline]
     pub(crate) fn receive(
         &mut self,
         reader: &mut Reader<'_>,
@@ -324,7 +325,7 @@ impl Peer {
         let verdict = handle(&mut open.input, (&mut self.held, room), &mut delivery);
         if open.input.holds() {
             let held = self.held.bytes();
-            around.pool.settle(&mut self.held.settled, held);
+            around.pool.settle(&mut self.held.beyond_share, held);
             if let Verdict::Refused(DropReason::HostLimit)
             | Verdict::Ignored(DropReason::HostLimit) = verdict
             {

@@ -12,6 +12,8 @@ use proto_core::Instant;
 
 /// The most fragments that a C ENet receiver can put together whatever its window alignment.
 const MOST_FRAGMENTS: usize = 24_576;
+/// A queue of so many bytes is what every peer has; what goes beyond counts for the host.
+const UNCOUNTED_BYTES: usize = 64 << 10;
 /// Connection-level commands that may wait; the host itself never makes more than a few.
 const CONTROLS: usize = 64;
 
@@ -40,7 +42,7 @@ pub(crate) struct Piece {
     number: u32,
     /// Length of a part; 0 if the packet is in one piece.
     part_bytes: u16,
-    /// Whether nobody else held the packet when it was queued.
+    /// Whether it counts for the host: nobody else held the packet when it was queued, behind a long queue.
     is_own: bool,
 }
 
@@ -240,10 +242,10 @@ pub(crate) struct Outgoing {
     pub(crate) other: VecDeque<(u64, Other)>,
     pub(crate) queued_packets: usize,
     pub(crate) queued_bytes: usize,
-    /// Bytes of those of them that are reliable and that nobody else held when they were queued.
+    /// Bytes of those of them that count for the host.
     pub(crate) own_bytes: usize,
-    /// What of these the host's pool knows of.
-    pub(crate) settled_bytes: usize,
+    /// What of these goes beyond the peer's share, as the host's pool knows it.
+    pub(crate) beyond_share: usize,
     pub(crate) reliable: VecDeque<QueuedReliable>,
     pub(crate) acknowledgements: VecDeque<Acknowledgements>,
     /// Commands that are flying.
@@ -283,15 +285,15 @@ impl Outgoing {
             queued_packets: 0,
             queued_bytes: 0,
             own_bytes: 0,
-            settled_bytes: 0,
+            beyond_share: 0,
         }
     }
 
     /// Forgets everything but the number of the last connection-level command.
     pub(crate) fn clear(&mut self) {
-        let settled_bytes = self.settled_bytes;
+        let beyond_share = self.beyond_share;
         *self = Self::new(self.control_sequence);
-        self.settled_bytes = settled_bytes;
+        self.beyond_share = beyond_share;
     }
 
     /// Whether nothing waits and nothing is unacknowledged.
@@ -416,7 +418,7 @@ impl Outgoing {
         };
         channel.reliable = channel.reliable.wrapping_add(parts);
         channel.unreliable = 0;
-        let is_own = payload.is_unique();
+        let is_own = self.queued_bytes > UNCOUNTED_BYTES && payload.is_unique();
         if is_own {
             self.own_bytes += payload.len();
         }
