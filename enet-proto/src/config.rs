@@ -170,8 +170,9 @@ pub struct Limits {
     pub send_packets: usize,
     /// Bytes of those packets.
     pub send_bytes: usize,
-    /// Bytes of reliable packets for all peers that are queued or unacknowledged, shared out in the same way. What
-    /// [`Host::broadcast`](crate::Host::broadcast) sends does not count: its peers share one packet.
+    /// Bytes of reliable packets for all peers that are queued or unacknowledged, shared out in the same way. The first
+    /// 64 KiB of a peer do not count, nor do packets that somebody else holds too, such as those of a
+    /// [`Host::broadcast`](crate::Host::broadcast).
     pub host_send_bytes: usize,
     /// Acknowledgements that wait to be sent to a peer, counting those of consecutive commands of a datagram as one;
     /// 8 bytes each.
@@ -333,7 +334,20 @@ impl Config {
                 "limits.acknowledgements",
                 limits.acknowledgements >= crate::wire::COMMANDS_PER_DATAGRAM,
             ),
-            ("limits.send_packets", limits.send_packets > 0),
+            (
+                "limits.send_packets",
+                limits.send_packets > 0 && limits.send_bytes > 0,
+            ),
+            ("limits.fragments", limits.fragments > 0),
+            (
+                "limits.reassemblies",
+                limits.reassemblies > 0 && limits.reassembly_bytes > 0,
+            ),
+            (
+                "limits.host_receive_bytes",
+                limits.host_receive_bytes >= limits.waiting_bytes,
+            ),
+            ("limits.host_send_bytes", limits.host_send_bytes > 0),
         ];
         match checks.iter().find(|(_, good)| !good) {
             Some(&(field, _)) => Err(ConfigError { field }),
@@ -349,4 +363,80 @@ impl Config {
 pub struct ConfigError {
     /// Name of the field of [`Config`].
     pub field: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Change = fn(&mut Config);
+
+    /// Names the field that `change` made illegal.
+    fn illegal(change: Change) -> Option<&'static str> {
+        let mut config = Config::new([0; 32]);
+        change(&mut config);
+        config.check().err().map(|error| error.field)
+    }
+
+    // req: HG-14
+    #[test]
+    fn both_presets_are_legal_and_each_illegal_setting_is_named() {
+        assert_eq!(Config::new([0; 32]).check(), Ok(()));
+        assert_eq!(Config::reference([0; 32]).check(), Ok(()));
+        let cases: [(&str, Change); 24] = [
+            ("max_peers", |config| config.max_peers = 0),
+            ("max_peers", |config| config.max_peers = 4096),
+            ("channel_limit", |config| config.channel_limit = 256),
+            ("mtu_bytes", |config| config.mtu_bytes = 575),
+            ("retransmission", |config| {
+                config.retransmission = Duration::ZERO..=Duration::from_secs(1);
+            }),
+            ("timeouts", |config| config.timeouts.limit = 0),
+            ("timeouts", |config| {
+                config.timeouts.maximum = Duration::ZERO
+            }),
+            ("ping_interval", |config| {
+                config.ping_interval = Duration::ZERO
+            }),
+            ("limits.half_open", |config| config.limits.half_open = 0),
+            ("limits.half_open", |config| config.limits.half_open = 4096),
+            ("limits.half_open", |config| {
+                config.limits.half_open_lifetime = Duration::ZERO;
+            }),
+            ("limits.proven_addresses", |config| {
+                config.limits.proven_addresses = 0;
+            }),
+            ("limits.peers_per_address", |config| {
+                config.limits.peers_per_address = 0;
+            }),
+            ("limits.packet_bytes", |config| {
+                config.limits.packet_bytes = 0
+            }),
+            ("limits.waiting_bytes", |config| {
+                config.limits.waiting_bytes = 4095;
+            }),
+            ("limits.events", |config| config.limits.events = 0),
+            ("limits.events", |config| config.limits.event_bytes = 0),
+            ("limits.acknowledgements", |config| {
+                config.limits.acknowledgements = 31;
+            }),
+            ("limits.send_packets", |config| {
+                config.limits.send_packets = 0
+            }),
+            ("limits.send_packets", |config| config.limits.send_bytes = 0),
+            ("limits.fragments", |config| config.limits.fragments = 0),
+            ("limits.reassemblies", |config| {
+                config.limits.reassemblies = 0
+            }),
+            ("limits.host_receive_bytes", |config| {
+                config.limits.host_receive_bytes = 1000;
+            }),
+            ("limits.host_send_bytes", |config| {
+                config.limits.host_send_bytes = 0;
+            }),
+        ];
+        for (field, change) in cases {
+            assert_eq!(illegal(change), Some(field));
+        }
+    }
 }

@@ -78,6 +78,7 @@ mod peer;
 mod pool;
 mod recv;
 mod send;
+mod short_queue;
 mod stats;
 pub mod wire;
 

@@ -5,7 +5,7 @@ extern crate alloc;
 
 mod common;
 
-use common::raw::{self, CONNECTION, ConnectFields, RawPeer, parse};
+use common::raw::{self, CONNECTION, ConnectFields, FragmentFields, RawPeer, parse, transmissions};
 use common::{End, MILLISECOND, SECOND};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -206,4 +206,112 @@ fn a_forged_disconnect_needs_the_next_number_beside_id_and_session() {
         panic!("the genuine DISCONNECT was refused");
     };
     assert_eq!(reason, DisconnectReason::Remote { data: 9 });
+}
+
+/// What a stranger must not guess, of one host as client and one as server: connect id, its number for the other, both
+/// sessions, the time base, and the echo.
+fn secrets(seed: u8) -> [u32; 6] {
+    let (mut network, server, _) = server_and(Config::new([seed; 32]), 0, Duration::ZERO);
+    let own = ConnectFields {
+        connect_id: u32::from(seed),
+        ..ConnectFields::default()
+    };
+    let (_, verify) = RawPeer::connect(&mut network, server, spoofed(1), own);
+    let verify = parse(&verify, false);
+    let body = &verify.commands[0].bytes;
+    let now = network.now();
+    let host = &mut network.machine_mut(server).host;
+    host.connect(now, spoofed(2), 1, 0).expect("there is room");
+    let sent = transmissions(&mut network, server);
+    let connect = sent
+        .iter()
+        .map(|bytes| parse(bytes, false))
+        .find(|sent| sent.peer_id == 0xfff);
+    let connect = connect.expect("it calls");
+    let id = connect.commands[0].bytes[40..44]
+        .try_into()
+        .expect("four bytes");
+    [
+        u32::from_be_bytes(id),
+        raw::be16(body, 4).into(),
+        body[6].into(),
+        body[7].into(),
+        connect.sent_time.expect("there is one").into(),
+        verify.sent_time.expect("there is one").into(),
+    ]
+}
+
+// req: HG-10
+#[test]
+fn every_bit_that_a_stranger_must_not_guess_depends_on_the_seed() {
+    let all: Vec<_> = (0..128).map(secrets).collect();
+    for (field, bits) in [32, 12, 2, 2, 16, 16].into_iter().enumerate() {
+        for bit in 0..bits {
+            let ones = all
+                .iter()
+                .filter(|secrets| secrets[field] >> bit & 1 == 1)
+                .count();
+            assert!(
+                (20..=108).contains(&ones),
+                "bit {bit} of field {field}: {ones} of 128"
+            );
+        }
+    }
+    let distinct: alloc::collections::BTreeSet<_> = all.iter().map(|secrets| secrets[0]).collect();
+    assert_eq!(distinct.len(), 128);
+}
+
+/// Commands that declare as much as they can in few bytes.
+fn extremes(number: u32) -> Vec<u8> {
+    let [_, _, high, low] = number.to_be_bytes();
+    let (channel, low) = (low, u16::from_be_bytes([high, low]));
+    let fields = FragmentFields {
+        channel: channel % 4,
+        sequence: low,
+        start: low,
+        count: u32::MAX >> (number % 32),
+        number: u32::MAX >> (number % 31),
+        total_bytes: u32::MAX >> (number % 29),
+        offset: u32::MAX >> (number % 27),
+    };
+    let first = FragmentFields {
+        count: 8192,
+        number: 0,
+        total_bytes: 4 << 20,
+        offset: 0,
+        ..fields
+    };
+    let mut commands = match number % 4 {
+        0 => raw::fragment(fields, &[1]),
+        1 => raw::fragment(first, &[1; 512]),
+        2 => raw::acknowledge(channel, low, low),
+        _ => raw::reliable(0, low, b""),
+    };
+    commands.extend(raw::unsequenced(1, low.wrapping_mul(7919), b""));
+    commands
+}
+
+// req: HG-8
+#[test]
+fn a_hundred_thousand_datagrams_that_declare_extremes_cost_what_they_weigh() {
+    let (mut network, server, _) = server_and(config(8), 0, Duration::ZERO);
+    let mut peer = None;
+    for number in 0..100_000 {
+        if network.machine(server).host.connected_peers() == 0 {
+            let fields = ConnectFields::default();
+            peer = Some(RawPeer::connect(&mut network, server, spoofed(number), fields).0);
+        }
+        // Did the work follow what they declare and not what they weigh, this would not end today.
+        let _ = peer
+            .as_ref()
+            .expect("connected")
+            .send(&mut network, &extremes(number));
+        network.run_for(MILLISECOND / 10);
+    }
+    let held = network.machine(server).most_held_bytes;
+    assert!(held <= 9 << 20, "{held}");
+    let stats = network.machine(server).host.stats();
+    assert!(stats.dropped(DropReason::BadFragment) > 10_000);
+    let fields = ConnectFields::default();
+    RawPeer::connect(&mut network, server, spoofed(1_000_000), fields);
 }

@@ -333,6 +333,7 @@ fn reason_of(expected: &str) -> DropReason {
     found.next().unwrap_or_else(|| panic!("no reason {name}"))
 }
 
+// req: HG-3, HG-4
 #[test]
 fn each_datagram_to_a_connection_gets_its_verdict_and_the_session_goes_on() {
     for case in cases() {

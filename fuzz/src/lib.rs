@@ -11,18 +11,24 @@
 extern crate alloc;
 
 mod compress;
+mod dtls;
 mod enet;
 mod ice;
 mod network;
 mod project;
 mod scene;
+mod stun;
+mod stun_client;
 mod variant;
 
 pub use compress::enet_decompress;
+pub use dtls::dtls_datagram;
 pub use enet::{enet_datagram, enet_reassembly, enet_script};
 pub use ice::{ice_agent_script, ice_candidate, sdp_lines};
 pub use project::project_files;
 pub use scene::{scene_packet, scene_script};
+pub use stun::{stun_parse, stun_roundtrip, stun_stream};
+pub use stun_client::stun_client_script;
 pub use variant::{variant, variant_compact, variant_roundtrip};
 
 /// Cuts `data` into parts that each follow two bytes of length (little endian, at most 4095; the last may be short).

@@ -105,6 +105,12 @@ fn hostile_and_recorded_datagrams_leave_the_session_beside_them_alone() {
     replay("enet_datagram", fuzz_bodies::enet_datagram);
 }
 
+// req: HB-9, HM-5, HG-1, HG-12
+#[test]
+fn forged_and_replayed_records_of_dtls_throw_nobody_out() {
+    replay("dtls_datagram", fuzz_bodies::dtls_datagram);
+}
+
 // req: HE-15
 #[test]
 fn streams_their_prefixes_and_their_neighbours_stay_in_the_output_and_inputs_come_back() {
@@ -152,4 +158,32 @@ fn descriptions_their_prefixes_and_their_neighbours_are_read_or_refused() {
 fn agents_under_a_script_stay_in_bounds_and_come_to_rest() {
     replay("ice_agent_script", fuzz_bodies::ice_agent_script);
     scripts(64, fuzz_bodies::ice_agent_script);
+}
+
+// req: HM-5, HG-1, HG-6, HG-12, HS-1, HS-2, HS-3, HS-6
+#[test]
+fn recorded_and_hostile_stun_is_read_within_its_bytes_and_answered_in_few() {
+    replay("stun_parse", fuzz_bodies::stun_parse);
+    scripts(256, fuzz_bodies::stun_parse);
+}
+
+// req: HS-4, S-4
+#[test]
+fn stun_that_is_written_is_read_back_and_says_the_same_bytes() {
+    replay("stun_roundtrip", fuzz_bodies::stun_roundtrip);
+    scripts(256, fuzz_bodies::stun_roundtrip);
+}
+
+// req: HS-15, HG-7, S-73, S-74
+#[test]
+fn streams_of_stun_in_any_pieces_give_the_same_messages() {
+    replay("stun_stream", fuzz_bodies::stun_stream);
+    scripts(256, fuzz_bodies::stun_stream);
+}
+
+// req: HS-10, HG-15, S-22, S-55, S-56, S-62, A-22
+#[test]
+fn each_request_of_a_stun_client_ends_once_and_no_forgery_is_believed() {
+    replay("stun_client_script", fuzz_bodies::stun_client_script);
+    scripts(128, fuzz_bodies::stun_client_script);
 }

@@ -9,3 +9,4 @@ pub mod ice;
 pub mod lossy;
 pub mod namespaces;
 pub mod stage;
+pub mod stun;

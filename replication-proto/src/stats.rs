@@ -167,6 +167,8 @@ pub struct Stats {
     pub states_in: u64,
     /// Packets of state sent, one per receiver.
     pub syncs_out: u64,
+    /// Full states, deltas and SPAWN packets that were encoded: once for all who get the same in a frame.
+    pub states_encoded: u64,
     /// Entries that a budget put off, counted in each frame.
     pub put_off: u64,
     /// Entries that could not be sent, because they are too large or too deep, counted in each attempt.
@@ -195,6 +197,7 @@ impl Stats {
             despawns_out: 0,
             states_in: 0,
             syncs_out: 0,
+            states_encoded: 0,
             put_off: 0,
             unsendable: 0,
             non_finite: 0,

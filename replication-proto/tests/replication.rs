@@ -722,6 +722,32 @@ fn the_profile_counts_what_is_on_the_wire() {
 }
 
 #[test]
+fn the_profile_of_a_client_counts_what_goes_through_the_relay_too() {
+    let mut net = world(&[2, 3], SynchronizerConfig::new());
+    spawn(&mut net, "A");
+    frames(&mut net, 3);
+    let node = net.at(2).node("Units/A").unwrap();
+    // The first call announces the path.
+    net.at(2)
+        .rpc(Target::All, node, "hit", &[Value::Int(1)])
+        .unwrap();
+    net.settle();
+    let before = net.at(2).node_profile(node).unwrap().calls[0].traffic;
+    net.take_log();
+    net.at(2)
+        .rpc(Target::All, node, "hit", &[Value::Int(2)])
+        .unwrap();
+    net.settle();
+    let log = net.take_log();
+    let sent: Vec<&Sent> = log.iter().filter(|sent| sent.from == 2).collect();
+    assert_eq!(sent.len(), 2, "to the server, and through it: {sent:?}");
+    let bytes: usize = sent.iter().map(|sent| sent.hex.len() / 2).sum();
+    let after = net.at(2).node_profile(node).unwrap().calls[0].traffic;
+    assert_eq!(after.bytes_out - before.bytes_out, bytes as u64);
+    assert_eq!(after.messages_out - before.messages_out, 2);
+}
+
+#[test]
 fn what_cannot_be_declared_is_refused_with_its_reason() {
     let mut net = Net::connected(&[]);
     let session = net.at(1);

@@ -13,13 +13,20 @@ use proptest::prelude::*;
 use proto_core::Instant;
 use replication_proto::variant::Value;
 use replication_proto::{
-    Budget, Config, DropReason, Event, Incoming, NodeConfig, PropertyConfig, Scene, SceneConfig,
-    Session, SpawnConfig, SpawnerConfig, SynchronizerConfig, Verdict, Visibility,
+    Budget, Config, DropReason, Event, Incoming, NodeConfig, NodeKey, PropertyConfig, Scene,
+    SceneConfig, Session, SpawnConfig, SpawnerConfig, SynchronizerConfig, Verdict, Visibility,
 };
 use std::collections::{BTreeMap, VecDeque};
 
 const CLIENTS: [i32; 3] = [2, 3, 4];
 const UNITS: u8 = 5;
+
+/// A scene without synchronizers, so that only what is around it decides who has it.
+const KID: &str = "res://kid.tscn";
+
+/// Where client 2 spawns, and who that is.
+const TOY: &str = "Toys/T";
+const TOY_OWNER: i32 = 2;
 
 /// One thing that happens to the world.
 #[derive(Clone, Debug)]
@@ -50,6 +57,10 @@ enum Op {
         unit: u8,
         to: u8,
     },
+    /// Spawns a node in a unit, or frees it.
+    Kid(u8),
+    /// Client 2 spawns a node by a spawner of its own, or frees it.
+    Toy,
     /// Delivers that many reliable packets on each link.
     Deliver(u8),
     /// A frame of everybody; bit i of the fate decides whether the i-th unreliable packet comes, is late or is lost.
@@ -69,6 +80,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<u16>().prop_map(Op::Filter),
         1 => (any::<u8>(), 40..200_u16).prop_map(|(client, bytes)| Op::Budget { client, bytes }),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(unit, to)| Op::Hand { unit, to }),
+        3 => any::<u8>().prop_map(Op::Kid),
+        1 => Just(Op::Toy),
         4 => (0..6_u8).prop_map(Op::Deliver),
         8 => any::<u64>().prop_map(Op::Frame),
     ]
@@ -78,6 +91,7 @@ fn unit() -> Scene {
     let state = SynchronizerConfig::new()
         .filtered()
         .property(PropertyConfig::new("always").initial(0))
+        .property(PropertyConfig::new("frame").initial(0))
         .property(PropertyConfig::new("changed").initial(0).on_change())
         .property(
             PropertyConfig::new("late")
@@ -92,6 +106,7 @@ fn unit() -> Scene {
         .node(NodeConfig::new("State").synchronizer(state))
         .node(NodeConfig::new("Body"))
         .node(NodeConfig::new("Body/Input").synchronizer(input.root("..")))
+        .node(NodeConfig::new("Crew").spawner(SpawnerConfig::new("..").scene(KID)))
         .build()
         .unwrap()
 }
@@ -107,6 +122,9 @@ struct World {
     owners: BTreeMap<u8, i32>,
     /// To whom the application shows each unit, filters apart.
     shown: BTreeMap<u8, Shown>,
+    frames: i64,
+    /// The frame of the last full state of each node at each client.
+    seen: BTreeMap<(i32, NodeKey), i64>,
 }
 
 /// What the application said about one unit.
@@ -127,6 +145,8 @@ impl World {
             filter: u16::MAX,
             owners: BTreeMap::new(),
             shown: BTreeMap::new(),
+            frames: 0,
+            seen: BTreeMap::new(),
         };
         world.add(Config::server());
         world
@@ -137,6 +157,16 @@ impl World {
         let id = config.id.value();
         let mut session = Session::new(config).unwrap();
         session.add_scene(&unit()).unwrap();
+        let kid = SceneConfig::new(KID).build().unwrap();
+        session.add_scene(&kid).unwrap();
+        let toys = SpawnerConfig::new("../Toys").scene(KID);
+        session
+            .add_node(
+                NodeConfig::new("ToySpawner")
+                    .authority(peer(TOY_OWNER))
+                    .spawner(toys),
+            )
+            .unwrap();
         let spawner = SpawnerConfig::new("../Units").scene("res://unit.tscn");
         session
             .add_node(NodeConfig::new("Spawner").spawner(spawner))
@@ -221,7 +251,21 @@ impl World {
         );
         while let Some(event) = session.poll_event() {
             // The game sets the owner when a node appears, as `_enter_tree` does.
+            if let Event::Sync(state) = &event {
+                // However late packets are, no node goes back in time.
+                let frame = state
+                    .properties
+                    .iter()
+                    .find(|(path, _)| &**path == ".:frame");
+                if let Some((_, Value::Int(frame))) = frame {
+                    let last = self.seen.insert((to, state.node), *frame);
+                    assert!(last <= Some(*frame), "{to}: {last:?}, then {frame}");
+                }
+            }
             if let Event::Spawned(spawned) = event {
+                if spawned.path.ends_with("/Kid") || &*spawned.path == TOY {
+                    continue;
+                }
                 let number = spawned.path.bytes().last().unwrap() - b'0';
                 let owner = owners.get(&number).copied().unwrap_or(1);
                 let input = format!("{}/Body/Input", spawned.path);
@@ -257,6 +301,13 @@ impl World {
     fn frame(&mut self, fate: u64) {
         self.now = self.now + Duration::from_millis(16);
         let (now, filter) = (self.now, self.filter);
+        self.frames += 1;
+        for unit in 0..UNITS {
+            let frames = self.frames;
+            if let Some(node) = self.at(1).node(&path(unit)) {
+                self.at(1).set(node, "frame", frames).unwrap();
+            }
+        }
         let keys: BTreeMap<_, _> = (0..UNITS)
             .filter_map(|unit| Some((self.at(1).node(&path(unit))?, unit)))
             .collect();
@@ -342,6 +393,11 @@ impl World {
                     .set_budget(peer(client(id)), Some(Budget::new(bytes.into())));
             }
             Op::Hand { unit, to } => self.hand(unit % UNITS, [1, 2, 3, 4][usize::from(to % 4)]),
+            Op::Kid(unit) => {
+                let crew = format!("{}/Crew", path(unit % UNITS));
+                self.toggle(1, &crew, "Kid", &format!("{}/Kid", path(unit % UNITS)));
+            }
+            Op::Toy => self.toggle(TOY_OWNER, "ToySpawner", "T", TOY),
             Op::Deliver(count) => self.deliver(Some(count)),
             Op::Frame(fate) => self.frame(fate),
         }
@@ -369,6 +425,20 @@ impl World {
             config = config.visible_to([peer(2)]);
         }
         self.at(1).spawn(spawner, config).unwrap();
+    }
+
+    /// Spawns a node at one end, or frees it if it is there.
+    fn toggle(&mut self, id: i32, spawner: &str, name: &str, path: &str) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        match (session.node(path), session.node(spawner)) {
+            (Some(node), _) => session.despawn(node).unwrap(),
+            (None, Some(spawner)) => {
+                session.spawn(spawner, SpawnConfig::scene(0, name)).unwrap();
+            }
+            (None, None) => {}
+        }
     }
 
     fn set(&mut self, unit: u8, value: i64) {
@@ -414,7 +484,21 @@ impl World {
                 assert!(!shows || may, "{id} was sent {path} without seeing it");
                 let has = self.at(id).node(&path).is_some();
                 assert_eq!(has, shows, "{id} {path}");
+                // What is in it comes and goes with it.
+                let kid = format!("{path}/Kid");
+                let kid_there = self.at(1).node(&kid);
+                let shows_kid =
+                    kid_there.is_some_and(|kid| self.at(1).is_spawned_at(kid, peer(id)));
+                assert!(!shows_kid || shows, "{id} was sent {kid} without {path}");
+                let has_kid = self.at(id).node(&kid).is_some();
+                assert_eq!(has_kid, shows_kid, "{id} {kid}");
             }
+        }
+        // What a client spawned is everywhere, and goes with it.
+        let owner = self.sessions.get(&TOY_OWNER);
+        let is_there = owner.is_some_and(|owner| owner.node(TOY).is_some());
+        for (id, session) in &self.sessions {
+            assert_eq!(session.node(TOY).is_some(), is_there, "{id} {TOY}");
         }
     }
 
@@ -489,5 +573,14 @@ proptest! {
         world.deliver(None);
         world.check_nodes();
         world.check_values();
+        // Without budgets nothing that is seen is left out.
+        for id in world.clients() {
+            for unit in 0..UNITS {
+                let (path, kid) = (path(unit), format!("{}/Kid", path(unit)));
+                let is_seen = world.at(id).node(&path).is_some();
+                let expected = is_seen && world.at(1).node(&kid).is_some();
+                assert_eq!(world.at(id).node(&kid).is_some(), expected, "{id} {kid}");
+            }
+        }
     }
 }

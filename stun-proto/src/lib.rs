@@ -60,13 +60,13 @@
 //!
 //! # The rest
 //!
-//! [`client::StunClient`] asks for one's address and [`server::BindingServer`] answers, [`nat::Discovery`] finds out what NATs on the way do, and
-//! [`nat::predict`] what that means for two players.
+//! [`client::StunClient`] asks for one's address and [`server::BindingServer`] answers, [`nat::Discovery`] finds out what
+//! NATs on the way do, and [`nat::predict`] what that means for two players. [`auth`] is who may ask what.
 //!
 //! [`Transaction`] says when a request is sent again and [`RttEstimator`] how soon; [`Framer`] cuts streams into
 //! messages; [`uri`] reads `stun:` and `turn:`; [`classify`] tells STUN from what else shares its socket. [`attribute`]
-//! has a type for each registered attribute of STUN, ICE and TURN, and shows how to add one. [`crypto::Provider`] is where
-//! other hashes are plugged in.
+//! has a type for each registered attribute of STUN, ICE and TURN, and shows how to add one; [`ChannelData`] is what else
+//! TURN sends. [`crypto::Provider`] is where other hashes are plugged in.
 //!
 //! # Stricter than the RFC
 //!
@@ -88,6 +88,8 @@ mod demux;
 mod framer;
 mod message;
 pub mod nat;
+#[cfg(feature = "opaque-string")]
+mod opaque_string;
 mod scope;
 pub mod server;
 mod sources;
@@ -104,4 +106,6 @@ pub use message::{
     IntegrityError, MAGIC_COOKIE, Message, MessageWriter, Method, Open, ParseError, ParseOptions,
     REQUEST_BYTES_IPV4, REQUEST_BYTES_IPV6, Sealed, Signed, SignedSha256, TransactionId,
 };
+#[cfg(feature = "opaque-string")]
+pub use opaque_string::{OpaqueStringError, opaque_string};
 pub use transaction::{Outcome, RttEstimator, Schedule, Step, Transaction};

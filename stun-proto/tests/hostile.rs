@@ -173,7 +173,7 @@ fn server(given: &str) -> BindingServer {
     BindingServer::new(config)
 }
 
-// req: HS-1, HS-2, HS-3, HS-6, HG-4, S-80
+// req: HS-1, HS-2, HS-3, HS-6, HG-4, S-80, X-11, A-4
 #[test]
 fn the_binding_server_gives_each_case_its_verdict_and_goes_on() {
     let control = unhex("000100002112a4420102030405060708090a0b0c");

@@ -330,7 +330,7 @@ fn what_follows_an_integrity_does_not_exist() {
     assert!(!message.has_integrity_of(Integrity::Sha1));
 }
 
-// req: S-6, S-15, S-40
+// req: S-5, S-6, S-15, S-40
 #[test]
 fn unknown_required_attributes_are_listed_once_and_at_most_sixteen() {
     let vectors = vectors();

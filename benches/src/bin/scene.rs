@@ -5,6 +5,7 @@
 //! scene engine GODOT PROJECT             ours and the engine, with sockets too
 //! scene process ROOMS UNITS CLIENTS [GODOT PROJECT]
 //!                                        one process with sockets: ours, or the engine with one room
+//! scene counts                           what a frame of ours encodes, allocates and sends
 //! scene quick                            each part once, without figures
 //! scene profile session|machine UNITS CLIENTS FRAMES
 //! scene serve ROOMS UNITS shown|hidden SECONDS
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         [] => ours().map(|_| ()),
+        ["counts"] => counts(),
         ["quick"] => quick(),
         ["engine", godot, project] => compare(godot, project),
         ["process", rooms, units, clients, engine @ ..] => process(rooms, units, clients, engine),
@@ -163,6 +165,54 @@ fn session_bytes(units: usize, clients: usize) -> usize {
     bytes
 }
 
+/// What happens in so many frames of a session, which is the same in each run.
+#[derive(Debug, PartialEq)]
+struct Counts {
+    encoded: u64,
+    allocations: usize,
+    packets: u64,
+    bytes: u64,
+}
+
+fn count_frames(units: usize, clients: usize, frames: usize) -> Counts {
+    let mut room = SessionRoom::new(&unit_scene(Sight::Shown), units, clients);
+    let (before, allocations) = (room.stats(), allocation::allocations());
+    allocation::counting(|| {
+        (0..frames).for_each(|_| {
+            room.frame();
+        });
+    });
+    let after = room.stats();
+    Counts {
+        encoded: after.states_encoded - before.states_encoded,
+        allocations: allocation::allocations() - allocations,
+        packets: after.packets_out - before.packets_out,
+        bytes: after.bytes_out - before.bytes_out,
+    }
+}
+
+/// Frames after which each unit has changed everything as often.
+const PERIOD: usize = 60;
+
+fn counts() -> io::Result<()> {
+    println!("a frame of a session: what is done for all clients, and what for each");
+    println!("units  clients   encoded   allocations   packets      bytes");
+    let each = |total: f64| total / PERIOD as f64;
+    for units in UNITS {
+        for clients in CLIENTS {
+            let counts = count_frames(units, clients, PERIOD);
+            println!(
+                "{units:>5} {clients:>8} {:>9.1} {:>13.1} {:>9.1} {:>10.0}",
+                each(counts.encoded as f64),
+                each(counts.allocations as f64),
+                each(counts.packets as f64),
+                each(counts.bytes as f64),
+            );
+        }
+    }
+    Ok(())
+}
+
 /// What the server of each of so many rooms holds, in the middle of the game.
 fn machine_bytes(units: usize, clients: usize, rooms: usize) -> usize {
     let scene = unit_scene(Sight::Shown);
@@ -183,6 +233,13 @@ fn quick() -> io::Result<()> {
         room.frame() as u64 >= 20 * 3 * FULL_ENTRY_BYTES,
         "all units are sent"
     );
+    let (one, many) = (count_frames(20, 1, PERIOD), count_frames(20, 16, PERIOD));
+    assert_eq!(one.encoded, many.encoded, "once for all clients");
+    assert!(
+        many.allocations <= one.allocations + PERIOD,
+        "{many:?}, and for one client {one:?}"
+    );
+    assert_eq!(16 * one.packets, many.packets);
     let mut room = MachineRoom::new(&unit_scene(Sight::Shown), 20, 3, plain);
     room.frame();
     assert!(

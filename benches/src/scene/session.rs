@@ -2,7 +2,7 @@
 
 use super::{FRAME, Units};
 use proto_core::Instant;
-use replication_proto::{Config, PeerId, Scene, Session};
+use replication_proto::{Config, PeerId, Scene, Session, Stats};
 
 /// A session whose packets go nowhere.
 #[derive(Debug)]
@@ -35,6 +35,12 @@ impl SessionRoom {
             room.frame();
         });
         room
+    }
+
+    /// What the session has counted so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        *self.session.stats()
     }
 
     /// Moves all units and sends what follows; gives its bytes.

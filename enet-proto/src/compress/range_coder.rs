@@ -18,7 +18,7 @@ mod tests;
 
 use super::Compressor;
 use alloc::boxed::Box;
-use arithmetic::{Decoder, Encoder, Intervals};
+use arithmetic::{Decoder, Encoder, Intervals, Tail};
 use model::{Arena, Contexts, Link};
 use root::Root;
 
@@ -148,7 +148,8 @@ impl<'a> Model<'a> {
     }
 
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, Failure> {
-        let mut decoder = Decoder::new(input);
+        let tail = Tail::of(input);
+        let mut decoder = Decoder::new(input, &tail);
         let mut length = 0;
         loop {
             let mut context = self.contexts.longest;

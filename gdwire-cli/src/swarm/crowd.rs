@@ -1,6 +1,7 @@
 //! The clients of a swarm and what they do: [`Crowd`].
 
 use super::SwarmOptions;
+use super::progress::Progress;
 use super::tally::{Received, Tally, Traffic};
 use crate::connect;
 use crate::memory::resident_bytes;
@@ -42,6 +43,7 @@ pub(super) struct Crowd {
     begun: Instant,
     is_leaving: bool,
     tally: Tally,
+    progress: Progress,
 }
 
 /// A way into the game.
@@ -121,6 +123,7 @@ impl Crowd {
             agenda: agenda.map(Reverse).into(),
             is_leaving: false,
             tally,
+            progress: Progress::new(options.duration),
         })
     }
 
@@ -171,6 +174,7 @@ impl Crowd {
     /// Counts what is to be counted while everybody is there, and sends everybody home.
     pub(super) fn leave(&mut self) -> Tally {
         self.is_leaving = true;
+        self.progress.clear();
         let mut tally = self.tally.clone();
         tally.memory_at_end = resident_bytes();
         tally.traffic = self.traffic();
@@ -320,6 +324,10 @@ impl Crowd {
 
     /// Looks at ENet's figures of each client.
     fn sample(&mut self) {
+        if !self.is_leaving {
+            let elapsed = self.driver.now().saturating_since(self.begun);
+            self.progress.show(&self.tally, elapsed);
+        }
         for (index, member) in self.members.iter().enumerate() {
             if member.has_joined
                 && !member.is_over

@@ -3,6 +3,7 @@
 mod crowd;
 mod descriptors;
 mod histogram;
+mod progress;
 mod report;
 mod tally;
 

@@ -41,6 +41,8 @@ impl Session {
         let Some(row) = self.replication.synchronizers.get_mut(index) else {
             return;
         };
+        // SPAWN lists the synchronizers of this end.
+        self.replication.spawn_packets.clear();
         let was_ours = row.is_ours;
         row.is_ours = to == own;
         row.restart();

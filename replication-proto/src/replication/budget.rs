@@ -149,7 +149,7 @@ struct Candidate {
 
 impl Session {
     /// Sends what is due to a peer with a budget, the longest waiting first.
-    pub(super) fn send_budgeted(&mut self, frame: &Frame, slot: Slot, time: u16) {
+    pub(super) fn send_budgeted(&mut self, frame: &mut Frame, slot: Slot, time: u16) {
         let mut candidates = self.candidates(frame, slot);
         candidates.sort_by_key(|candidate| {
             (

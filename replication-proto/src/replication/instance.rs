@@ -86,6 +86,9 @@ impl Session {
         let root_path = resolve(&path, &layout.root).ok_or(NodeError::NoRoot)?;
         let root_key = self.nodes.find(&root_path).ok_or(NodeError::NoRoot)?;
         let spawned = self.nearest_spawned(&path);
+        if let Some(spawned) = spawned {
+            self.replication.spawn_packets.remove(&spawned);
+        }
         let root = self.nodes.get_mut(root_key).ok_or(NodeError::NoRoot)?;
         let root = root.root.get_or_insert_default();
         let slots = assign_slots(root, layout)?;
@@ -329,6 +332,9 @@ impl Session {
         let Some(row) = self.replication.synchronizers.remove(index) else {
             return;
         };
+        if let Some(spawned) = row.spawned {
+            self.replication.spawn_packets.remove(&spawned);
+        }
         self.replication.owned -= usize::from(row.is_ours);
         if let Some(node) = self.nodes.get_mut(row.node) {
             node.kind = Kind::Plain;
@@ -362,6 +368,7 @@ impl Session {
         let Some(row) = self.replication.spawned.remove(index) else {
             return;
         };
+        self.replication.spawn_packets.remove(&index);
         for &member in &row.members {
             if let Some(synchronizer) = self.replication.synchronizers.get_mut(member) {
                 synchronizer.spawned = None;

@@ -257,11 +257,10 @@ impl Session {
             Some(row) => row.members.clone(),
             None => return,
         };
-        let mut packet = None;
         let slots: Vec<Slot> = self.peers.admitted().to_vec();
         for slot in slots {
             if self.is_spawn_wanted(index, slot) {
-                self.tell_spawn(index, slot, &mut packet);
+                self.tell_spawn(index, slot);
             }
             for &member in &members {
                 self.refresh_synchronizer(member, slot);
@@ -283,7 +282,7 @@ impl Session {
         let is_delayed = peer.replication.delayed.contains(&sequence);
         let wanted = self.is_spawn_wanted(index, slot);
         if wanted && !has && !is_delayed {
-            self.tell_spawn(index, slot, &mut None);
+            self.tell_spawn(index, slot);
         } else if !wanted && (has || is_delayed) {
             if let Some(peer) = self.peers.admitted_at_mut(slot) {
                 peer.replication.delayed.remove(&sequence);
@@ -320,8 +319,8 @@ impl Session {
         is_ours && has_outer && self.is_spawn_visible(row.node, slot)
     }
 
-    /// Sends SPAWN, or puts it off if the peer's budget is spent. `packet` shares the bytes between peers.
-    fn tell_spawn(&mut self, index: u32, slot: Slot, packet: &mut Option<Bytes>) {
+    /// Sends SPAWN, or puts it off if the peer's budget is spent.
+    fn tell_spawn(&mut self, index: u32, slot: Slot) {
         let Some(row) = self.replication.spawned.get(index) else {
             return;
         };
@@ -334,12 +333,8 @@ impl Session {
             return;
         }
         self.offer_path(slot, spawner);
-        let bytes = match packet {
-            Some(bytes) => bytes.clone(),
-            None => match self.encode_spawn(index) {
-                Some(bytes) => packet.insert(bytes).clone(),
-                None => return,
-            },
+        let Some(bytes) = self.spawn_packet(index) else {
+            return;
         };
         let Some(peer) = self.peers.admitted_at_mut(slot) else {
             return;
@@ -424,6 +419,18 @@ impl Session {
             }
             self.forget_members(index, slot);
         }
+    }
+
+    /// SPAWN with the state of now, built once for all who want it in a frame.
+    fn spawn_packet(&mut self, index: u32) -> Option<Bytes> {
+        if let Some(bytes) = self.replication.spawn_packets.get(&index) {
+            return Some(bytes.clone());
+        }
+        let bytes = self.encode_spawn(index)?;
+        self.stats.states_encoded = self.stats.states_encoded.saturating_add(1);
+        let kept = bytes.clone();
+        self.replication.spawn_packets.insert(index, kept);
+        Some(bytes)
     }
 
     /// Builds SPAWN with the state of now. Numbers are given when they are first needed.

@@ -47,6 +47,8 @@ pub(crate) struct Replication {
     /// Counts frames in which something was visible to any peer.
     pub(crate) time: u16,
     pub(crate) next_request: u64,
+    /// SPAWN packets built since the last frame, by node, while nothing in them changed: many can want the same one.
+    pub(crate) spawn_packets: BTreeMap<u32, Bytes>,
     /// What is built once per frame; kept for its memory.
     pub(crate) frame: Frame,
 }
@@ -180,6 +182,7 @@ impl Replication {
             next_frame: None,
             time: 0,
             next_request: 0,
+            spawn_packets: BTreeMap::new(),
             frame: Frame::default(),
         }
     }
@@ -188,6 +191,7 @@ impl Replication {
     pub(crate) fn reset_numbers(&mut self) {
         self.last_net_id = 0;
         self.time = 0;
+        self.spawn_packets.clear();
         for (_, row) in self.spawned.iter_mut() {
             if row.is_ours() {
                 row.net_id = 0;

@@ -8,6 +8,7 @@ use crate::config::SyncTime;
 use crate::event::{Event, StateError};
 use crate::peer::{Slot, TransferMode};
 use crate::session::Session;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
@@ -29,7 +30,9 @@ pub(crate) struct Frame {
     due_bytes: usize,
     /// Changes that go now to those who lack nothing else.
     deltas: Vec<Change>,
-    /// Their encoded entries.
+    /// What some peers lack beside these: synchronizer and properties, to the encoded entry.
+    missed: BTreeMap<(u32, u64), Range<usize>>,
+    /// The encoded entries of both.
     bytes: Vec<u8>,
     groups: Vec<Group>,
 }
@@ -93,11 +96,13 @@ impl Session {
             self.send_frame(&mut frame, slot);
         }
         self.account(&frame, now);
+        self.replication.spawn_packets.clear();
         if self.replication.has_delayed {
             self.replication.has_delayed = self.is_any_delayed();
         }
         frame.groups.clear();
         frame.deltas.clear();
+        frame.missed.clear();
         frame.bytes.clear();
         frame.bytes.shrink_to(KEPT_BYTES);
         self.replication.frame = frame;
@@ -157,6 +162,7 @@ impl Session {
                 Ok(()) if entry.len() - 8 <= max => {
                     row.complained = false;
                     row.entry = entry;
+                    self.stats.states_encoded = self.stats.states_encoded.saturating_add(1);
                 }
                 Ok(()) => self.complain(index, StateError::TooLarge { limit: max }),
                 Err(_) => self.complain(index, StateError::TooDeep),
@@ -221,6 +227,7 @@ impl Session {
             let mask = row.changes;
             match encode_delta(row, &self.nodes, mask, max, &mut frame.bytes) {
                 Ok(()) => {
+                    self.stats.states_encoded = self.stats.states_encoded.saturating_add(1);
                     row.changes = 0;
                     row.is_changed = false;
                     row.last_delta = Some(now);
@@ -375,7 +382,7 @@ impl Session {
     }
 
     /// Sends a peer what it lacks, and the changes of this frame.
-    fn send_catching_up(&mut self, frame: &Frame, slot: Slot) {
+    fn send_catching_up(&mut self, frame: &mut Frame, slot: Slot) {
         let mut packer = Packer::delta(self.config.max_delta_packet_bytes);
         let mut entry = Vec::new();
         for (index, mask) in self.lacking(frame, slot) {
@@ -413,10 +420,11 @@ impl Session {
         masks
     }
 
-    /// Encodes a delta entry for one peer, from the shared one if it is the same. Says whether there is one.
+    /// Gives a delta entry for one peer: the shared one if it is the same, or one that is made for all who lack the
+    /// same. Says whether there is one.
     pub(super) fn encode_lacking(
         &mut self,
-        frame: &Frame,
+        frame: &mut Frame,
         index: u32,
         mask: u64,
         entry: &mut Vec<u8>,
@@ -426,12 +434,24 @@ impl Session {
             entry.extend_from_slice(frame.entry_of(change));
             return true;
         }
+        let known = frame.missed.get(&(index, mask)).cloned();
+        if let Some(known) = known.and_then(|range| frame.bytes.get(range)) {
+            entry.extend_from_slice(known);
+            return true;
+        }
         let max = self.config.max_delta_packet_bytes;
         let Some(row) = self.replication.synchronizers.get(index) else {
             return false;
         };
         match encode_delta(row, &self.nodes, mask, max, entry) {
-            Ok(()) => true,
+            Ok(()) => {
+                self.stats.states_encoded = self.stats.states_encoded.saturating_add(1);
+                let start = frame.bytes.len();
+                frame.bytes.extend_from_slice(entry);
+                let range = start..frame.bytes.len();
+                frame.missed.insert((index, mask), range);
+                true
+            }
             Err(error) => {
                 self.complain(index, error);
                 false

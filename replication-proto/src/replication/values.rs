@@ -122,6 +122,11 @@ impl super::Replication {
         let Some(row) = self.synchronizers.get(index).filter(|row| row.is_ours) else {
             return;
         };
+        if let Some(spawned) = row.spawned
+            && !self.spawn_packets.is_empty()
+        {
+            self.spawn_packets.remove(&spawned);
+        }
         let Some(at) = row.slots.iter().position(|&other| other == slot) else {
             return;
         };

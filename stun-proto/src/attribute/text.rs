@@ -75,3 +75,36 @@ texts! {
     AlternateDomain = ALTERNATE_DOMAIN, read 255, write 255, None, "ALTERNATE-DOMAIN: the name that the certificate of the alternate server must have (RFC 8489 section 14.16).";
     ThirdPartyAuthorization = THIRD_PARTY_AUTHORIZATION, read 763, write 509, None, "THIRD-PARTY-AUTHORIZATION: name of the authorization server (RFC 7635 section 6.1).";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    // req: S-32, S-38, S-41
+    #[test]
+    fn texts_are_read_and_written_up_to_their_limits() {
+        let id = TransactionId::new([0; 12]);
+        let text: String = core::iter::repeat_n('a', 764).collect();
+        macro_rules! limits {
+            ($($name:ident: read $read:literal, write $write:literal;)+) => {$(
+                assert!($name::decode(&text.as_bytes()[..$read], &id).is_ok());
+                assert!($name::decode(&text.as_bytes()[..$read + 1], &id).is_err());
+                assert!($name::new(&text[..$write]).is_ok());
+                assert!($name::new(&text[..$write + 1]).is_err());
+                let broken = AttributeError::not_utf8($name::TYPE);
+                assert_eq!($name::decode(b"a\xff", &id), Err(broken));
+            )+};
+        }
+        limits! {
+            Username: read 508, write 508;
+            Realm: read 763, write 127;
+            Nonce: read 763, write 127;
+            Software: read 763, write 127;
+            AlternateDomain: read 255, write 255;
+        }
+        // 127 characters of four bytes are the longest that is written where characters count.
+        let wide: String = core::iter::repeat_n('\u{1F600}', 127).collect();
+        assert_eq!(Realm::new(&wide).map(|realm| realm.as_str().len()), Ok(508));
+    }
+}

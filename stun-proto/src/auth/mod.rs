@@ -5,7 +5,7 @@
 //! limited validity that TURN services hand out. The server's [`GuessLimiter`] makes guessing slow.
 //!
 //! Names, realms and passwords must have gone through OpaqueString (RFC 8265) before they come here; text of letters,
-//! digits and ASCII marks is its own result.
+//! digits and ASCII marks is its own result. The feature `opaque-string` adds the function `opaque_string` for all other.
 
 mod base64;
 mod client;

@@ -74,7 +74,7 @@ fn reply(server: &mut BindingServer, data: &[u8]) -> Reply {
     ask(server, data).unwrap_or_else(|reason| panic!("no reply: {reason}"))
 }
 
-// req: S-17, S-18, S-80, S-81
+// req: S-17, S-18, S-43, S-80, S-81
 #[test]
 fn a_binding_request_gets_its_source_back_in_32_bytes_over_ipv4_and_44_over_ipv6() {
     let mut server = plain();
@@ -241,7 +241,7 @@ fn answers_come_from_the_socket_that_change_request_names() {
     assert_eq!(mapped, Ok(Some(MappedAddress(address(CLIENT)))));
 }
 
-// req: N-3
+// req: N-3, N-4
 #[test]
 fn response_port_leads_to_another_port_of_the_source_and_to_no_service() {
     let mut server = discovering();
@@ -297,7 +297,7 @@ fn a_forged_source_gets_a_bounded_number_of_answers() {
     assert!(server.stats().dropped(DropReason::RateLimited) > 1900);
 }
 
-// req: A-11
+// req: A-11, N-4
 #[test]
 fn reflections_have_a_rate_of_their_own() {
     let mut config = ServerConfig::new([7; 32]);
@@ -396,4 +396,23 @@ fn a_hundred_thousand_strangers_are_answered_without_a_table_of_them() {
     assert_eq!(server.stats().answered, 100_000);
     // Nothing in it can grow but the numbers: the tables of rates are fixed slices.
     assert!(size_of::<BindingServer>() < 512);
+}
+
+// req: S-19
+#[test]
+fn a_retransmitted_request_is_answered_again_with_the_same_bytes() {
+    let mut server = plain();
+    let data = request(|writer| writer.fingerprint().finish());
+    let mut answers = (0..3).map(|_| {
+        let mut buffer = [0; BindingServer::BUFFER];
+        let now = Instant::from_millis(500);
+        let answer =
+            server.handle_datagram(now, address(SERVER), address(CLIENT), &data, &mut buffer);
+        let Answer::Reply(reply) = answer else {
+            panic!("{answer:?}")
+        };
+        buffer[reply.bytes].to_vec()
+    });
+    let first = answers.next();
+    assert!(answers.all(|answer| Some(answer) == first));
 }

@@ -5,6 +5,36 @@ const BOTTOM: u32 = 1 << 16;
 /// All whole bytes of a number of bits.
 const WHOLE_BYTES: u32 = 0x18;
 
+/// Bytes that are too few to be read at once.
+const LAST: usize = 3;
+/// These, and zeros for the numbers that end a stream.
+const TAIL_BYTES: usize = 16;
+
+/// Totals below this are divided by with a multiplication.
+const QUICK_TOTALS: usize = 2048;
+
+/// 2^64 by each number, rounded up, which is exact for numerators of 32 bits; 0 for 0 and 1.
+static RECIPROCALS: [u64; QUICK_TOTALS] = {
+    let mut reciprocals = [0; QUICK_TOTALS];
+    let mut total = 2;
+    while total < QUICK_TOTALS {
+        reciprocals[total] = u64::MAX / total as u64 + 1;
+        total += 1;
+    }
+    reciprocals
+};
+
+/// `None` by 0.
+#[inline(always)]
+fn divide(range: u32, total: u32) -> Option<u32> {
+    match RECIPROCALS.get(total as usize) {
+        Some(&reciprocal @ 1..) => {
+            Some(((u128::from(range) * u128::from(reciprocal)) >> 64) as u32)
+        }
+        _ => range.checked_div(total),
+    }
+}
+
 /// Where coded intervals go.
 pub(super) trait Intervals {
     /// Codes the interval of `frequency` numbers above `below` out of `total`; `None` if there is no room.
@@ -83,7 +113,7 @@ fn put_all(
 impl Intervals for Encoder<'_> {
     #[inline(always)]
     fn code(&mut self, below: u32, frequency: u32, total: u32) -> Option<()> {
-        let range = self.range.checked_div(total)?;
+        let range = divide(self.range, total)?;
         self.low = self.low.wrapping_add(range.wrapping_mul(below));
         self.range = range.wrapping_mul(frequency);
         let Some(room) = self
@@ -105,45 +135,62 @@ impl Intervals for Encoder<'_> {
     }
 }
 
+/// The last three bytes of an input, with zeros behind them, and before them if there are not so many.
+pub(super) struct Tail([u8; TAIL_BYTES]);
+
+impl Tail {
+    pub(super) fn of(input: &[u8]) -> Self {
+        let mut bytes = [0; TAIL_BYTES];
+        let (last, _) = bytes.split_at_mut(LAST);
+        for (byte, &last) in last.iter_mut().rev().zip(input.iter().rev()) {
+            *byte = last;
+        }
+        Self(bytes)
+    }
+}
+
 /// Reads intervals; behind its end the input is zeros.
 pub(super) struct Decoder<'a> {
     low: u32,
     range: u32,
     code: u32,
     input: &'a [u8],
+    /// What follows when fewer than four bytes of the input are left: all of it from three before the end.
+    tail: &'a [u8],
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(input: &'a [u8]) -> Self {
+    pub(super) fn new(input: &'a [u8], tail: &'a Tail) -> Self {
         let mut this = Self {
             low: 0,
             range: u32::MAX,
             code: 0,
             input,
+            tail: &tail.0,
         };
-        this.code = this.ahead();
-        this.pass(4);
+        this.code = this.take(3);
+        this.take(1);
         this
     }
 
-    /// The next four bytes.
+    /// The next four bytes, of which `bytes` are passed, at most three.
     #[inline(always)]
-    fn ahead(&self) -> u32 {
-        match self.input.first_chunk::<4>() {
-            Some(bytes) => u32::from_be_bytes(*bytes),
-            None => last_ahead(self.input),
+    fn take(&mut self, bytes: u32) -> u32 {
+        loop {
+            if let Some(next) = self.input.first_chunk::<4>() {
+                self.input = &self.input[(bytes & 3) as usize..];
+                return u32::from_be_bytes(*next);
+            }
+            if !refill(&mut self.input, &mut self.tail) {
+                return 0;
+            }
         }
-    }
-
-    #[inline(always)]
-    fn pass(&mut self, bytes: usize) {
-        self.input = self.input.get(bytes..).unwrap_or_default();
     }
 
     /// Which of `total` numbers comes next; damaged input gives any number.
     #[inline(always)]
     pub(super) fn read(&mut self, total: u32) -> Option<u16> {
-        self.range = self.range.checked_div(total)?;
+        self.range = divide(self.range, total)?;
         let code = self.code.wrapping_sub(self.low).checked_div(self.range)?;
         Some(code as u16)
     }
@@ -151,7 +198,27 @@ impl<'a> Decoder<'a> {
     /// Passes the interval in which the number of the last [`Decoder::read`] is.
     #[inline(always)]
     pub(super) fn consume(&mut self, below: u32, frequency: u32) {
-        self.low = self.low.wrapping_add(self.range.wrapping_mul(below));
+        self.pass_interval(self.range.wrapping_mul(below), frequency);
+    }
+
+    /// What one of `total` numbers is worth, and where in the worth of all of them the next number is.
+    ///
+    /// To compare with multiples of that is faster than to divide by it. `None` if C's number is none of them.
+    #[inline(always)]
+    pub(super) fn locate(&mut self, total: u32) -> Option<(u32, u32)> {
+        let unit = divide(self.range, total)?;
+        self.range = unit;
+        let offset = self.code.wrapping_sub(self.low);
+        if offset >= unit.wrapping_mul(total) {
+            return beyond(unit, offset, total);
+        }
+        Some((unit, offset))
+    }
+
+    /// Passes an interval of `frequency` numbers behind numbers that are worth `below`.
+    #[inline(always)]
+    pub(super) fn pass_interval(&mut self, below: u32, frequency: u32) {
+        self.low = self.low.wrapping_add(below);
         self.range = self.range.wrapping_mul(frequency);
         self.shift(final_bits(self.low, self.range));
         while self.range < BOTTOM {
@@ -167,22 +234,27 @@ impl<'a> Decoder<'a> {
     /// Replaces the upper `bits`, which are final: 0 to 24 in whole bytes.
     #[inline(always)]
     fn shift(&mut self, bits: u32) {
-        let next = u64::from(self.code) << 32 | u64::from(self.ahead());
+        let next = u64::from(self.code) << 32 | u64::from(self.take(bits / 8));
         self.code = (next << bits >> 32) as u32;
         self.low <<= bits;
         self.range <<= bits;
-        self.pass((bits / 8) as usize);
     }
 }
 
-/// The next four bytes where fewer are left.
+/// Where C looks for a number of damaged input: numbers have 16 bits there.
 #[cold]
-fn last_ahead(input: &[u8]) -> u32 {
-    let mut bytes = [0; 4];
-    for (byte, &next) in bytes.iter_mut().zip(input) {
-        *byte = next;
-    }
-    u32::from_be_bytes(bytes)
+fn beyond(unit: u32, offset: u32, total: u32) -> Option<(u32, u32)> {
+    let code = u32::from(offset.checked_div(unit)? as u16);
+    (code < total).then(|| (unit, code.wrapping_mul(unit)))
+}
+
+/// Goes on with the tail where fewer than four bytes are left; `false` where only zeros would follow.
+#[cold]
+fn refill<'a>(input: &mut &'a [u8], tail: &mut &'a [u8]) -> bool {
+    let skipped = LAST.saturating_sub(input.len());
+    *input = tail.get(skipped..).unwrap_or_default();
+    *tail = &[];
+    !input.is_empty()
 }
 
 /// How many bits of `low`, in whole bytes, no number of the range can change any more: 0 to 24.
@@ -201,5 +273,27 @@ const fn settle(low: u32, range: u32) -> Option<u32> {
         Some((low.wrapping_neg() & (BOTTOM - 1)) << 8)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_divided_by_every_total_as_the_processor_does() {
+        for total in 0..=3000u32 {
+            let quotient = u32::MAX.checked_div(total).unwrap_or(1);
+            let edges = [1, 2, quotient / 2, quotient].map(|times| times.wrapping_mul(total));
+            for range in edges.into_iter().chain([u32::MAX, BOTTOM, TOP]) {
+                for range in [range.wrapping_sub(1), range, range.wrapping_add(1)] {
+                    assert_eq!(
+                        divide(range, total),
+                        range.checked_div(total),
+                        "{range} by {total}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -3,14 +3,15 @@
 //! A number beyond the total has no byte. C's search tree makes one up, with a value that wraps around, and hangs it where
 //! it does not belong. Only a tree gives the same bytes after that; this is the slow path for it.
 
-use super::arithmetic::Decoder;
-use super::model::{Arena, Contexts, Link, TOTAL_LIMIT};
+use super::arithmetic::{Decoder, Tail};
+use super::model::{Arena, Contexts, LEFT, Link, RIGHT, TOTAL_LIMIT};
 use super::root::{ESCAPES, FREQUENCY_LIMIT, INCREMENT, INITIAL_TOTAL, MINIMUM};
 
 pub(super) fn decompress(arena: &mut Arena, input: &[u8], output: &mut [u8]) -> Option<usize> {
     let contexts = &mut Contexts::new(arena);
     start(contexts);
-    let mut decoder = Decoder::new(input);
+    let tail = Tail::of(input);
+    let mut decoder = Decoder::new(input, &tail);
     let mut length = 0;
     loop {
         let mut context = contexts.longest;
@@ -81,11 +82,17 @@ fn find(contexts: &mut Contexts<'_>, code: u16) -> (Link, u16, u16) {
         let is_right = code >= after;
         let (next, value) = if is_right {
             below = below.wrapping_add(node.under());
-            (node.right, own.wrapping_add(code.wrapping_sub(after)))
+            (
+                node.children[RIGHT],
+                own.wrapping_add(code.wrapping_sub(after)),
+            )
         } else if i32::from(code) < i32::from(after) - i32::from(frequency) {
             node.set_under(node.under().wrapping_add(INCREMENT.into()));
             let gap = after.wrapping_sub(frequency).wrapping_sub(code);
-            (node.left, u16::from(node.value()).wrapping_sub(gap))
+            (
+                node.children[LEFT],
+                u16::from(node.value()).wrapping_sub(gap),
+            )
         } else {
             node.set_under(node.under().wrapping_add(INCREMENT.into()));
             node.set_count(node.count().wrapping_add(INCREMENT));
@@ -95,9 +102,9 @@ fn find(contexts: &mut Contexts<'_>, code: u16) -> (Link, u16, u16) {
             let new = create(contexts, value);
             let node = contexts.at_mut(link);
             if is_right {
-                node.right = new;
+                node.children[RIGHT] = new;
             } else {
-                node.left = new;
+                node.children[LEFT] = new;
             }
             return (new, code, MINIMUM);
         }
@@ -118,7 +125,7 @@ fn create(contexts: &mut Contexts<'_>, value: u16) -> Link {
 fn fade(contexts: &mut Contexts<'_>) {
     for link in (1..contexts.used()).rev().map(Link::new) {
         if contexts.at(link).parent == Link::ROOT {
-            let left = row(contexts, contexts.at(link).left);
+            let left = row(contexts, contexts.at(link).children[LEFT]);
             let node = contexts.at_mut(link);
             node.set_count(node.count() - node.count() / 2);
             node.set_under(left.wrapping_add(node.count().into()));
@@ -135,7 +142,7 @@ fn row(contexts: &Contexts<'_>, mut link: Link) -> u16 {
     let mut sum = 0u16;
     while link != Link::ROOT {
         sum = sum.wrapping_add(contexts.at(link).under());
-        link = contexts.at(link).right;
+        link = contexts.at(link).children[RIGHT];
     }
     sum
 }

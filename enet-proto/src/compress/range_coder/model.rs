@@ -36,14 +36,16 @@ impl Link {
     }
 }
 
+/// Places in [`Node::children`].
+pub(super) const LEFT: usize = 0;
+pub(super) const RIGHT: usize = 1;
+
 /// A byte in its context, and at once the context that this byte opens.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(super) struct Node {
-    /// Smaller bytes of the same context.
-    pub(super) left: Link,
-    /// Larger ones.
-    pub(super) right: Link,
+    /// Smaller bytes of the same context, and larger ones.
+    pub(super) children: [Link; 2],
     /// The tree of the bytes seen in the context that this one opens.
     pub(super) symbols: Link,
     /// The weight of "none of them" there; of no meaning while there are none.
@@ -177,7 +179,7 @@ impl<'a> Contexts<'a> {
         let link = self.free;
         self.free = Link(link.0.wrapping_add(Link::FIRST.0));
         let node = self.at_mut(link);
-        (node.left, node.right, node.symbols) = (Link::ROOT, Link::ROOT, Link::ROOT);
+        (node.children, node.symbols) = ([Link::ROOT; 2], Link::ROOT);
         node.escapes = 0;
         let increment = u32::from(increment);
         node.head = (u32::from(value) | increment << 8 | increment << 16).to_le_bytes();
@@ -239,27 +241,23 @@ impl<'a> Contexts<'a> {
             let is_left = value < node.value();
             let next = if is_left {
                 node.set_under(node.under().wrapping_add(INCREMENT.into()));
-                node.left
+                node.children[LEFT]
             } else {
                 below = below.wrapping_add(under);
-                node.right
+                node.children[RIGHT]
             };
             if next == Link::ROOT {
-                return self.hang(link, is_left, value);
+                return self.hang(link, usize::from(!is_left), value);
             }
             link = next;
         }
     }
 
     #[inline(always)]
-    fn hang(&mut self, link: Link, is_left: bool, value: u8) -> Place {
+    fn hang(&mut self, link: Link, side: usize, value: u8) -> Place {
         let new = self.create(value, INCREMENT);
         let node = self.at_mut(link);
-        *(if is_left {
-            &mut node.left
-        } else {
-            &mut node.right
-        }) = new;
+        node.children[side & 1] = new;
         Place {
             node: new,
             below: 0,
@@ -301,39 +299,46 @@ impl<'a> Contexts<'a> {
             return Some(Link::ROOT);
         }
         let escapes = u32::from(escapes);
-        let code = u32::from(decoder.read(total.into())?);
-        if code < escapes {
-            decoder.consume(0, escapes);
+        let (unit, offset) = decoder.locate(total.into())?;
+        let below = unit.wrapping_mul(escapes);
+        if offset < below {
+            decoder.pass_interval(0, escapes);
             return Some(Link::ROOT);
         }
-        let place = self.find(symbols, code.wrapping_sub(escapes))?;
-        decoder.consume(escapes.wrapping_add(place.below), place.frequency);
+        let place = self.find(symbols, (unit, offset), below)?;
+        decoder.pass_interval(place.below, place.frequency);
         self.note_found(context, place.frequency);
         Some(place.node)
     }
 
-    /// The byte of the tree at `link` whose interval holds `code`; counts it.
+    /// The byte of the tree at `link` whose interval holds `offset`; counts it. All is in multiples of `unit`, what is
+    /// below the tree too.
     #[inline(always)]
-    fn find(&mut self, mut link: Link, code: u32) -> Option<Place> {
-        let mut below = 0u32;
+    fn find(
+        &mut self,
+        mut link: Link,
+        (unit, offset): (u32, u32),
+        mut below: u32,
+    ) -> Option<Place> {
         while link != Link::ROOT {
             let node = self.at_mut(link);
-            let after = below.wrapping_add(node.under().into());
-            if code >= after {
+            let after = below.wrapping_add(unit.wrapping_mul(node.under().into()));
+            if offset >= after {
                 below = after;
-                link = node.right;
+                link = node.children[RIGHT];
                 continue;
             }
             let frequency = u32::from(node.count());
+            let start = after.wrapping_sub(unit.wrapping_mul(frequency));
             node.set_under(node.under().wrapping_add(INCREMENT.into()));
-            if code.wrapping_add(frequency) < after {
-                link = node.left;
+            if offset < start {
+                link = node.children[LEFT];
                 continue;
             }
             node.set_count(node.count().wrapping_add(INCREMENT));
             return Some(Place {
                 node: link,
-                below: after.wrapping_sub(frequency),
+                below: start,
                 frequency,
             });
         }
@@ -380,12 +385,12 @@ fn fade(nodes: &mut [Node; CAPACITY], context: Link) {
 fn fade_tree(nodes: &mut [Node; CAPACITY], mut link: Link) -> u16 {
     let mut sum = 0u16;
     while link != Link::ROOT {
-        let left = fade_tree(nodes, nodes[link.index()].left);
+        let left = fade_tree(nodes, nodes[link.index()].children[LEFT]);
         let node = &mut nodes[link.index()];
         node.set_count(node.count() - node.count() / 2);
         node.set_under(left.wrapping_add(node.count().into()));
         sum = sum.wrapping_add(node.under());
-        link = node.right;
+        link = node.children[RIGHT];
     }
     sum
 }

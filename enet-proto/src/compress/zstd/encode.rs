@@ -13,7 +13,7 @@ const SLOTS: usize = 1 << HASH_BITS;
 /// The shortest copy that is looked for.
 const SHORTEST_COPY: usize = 4;
 /// Fewer literals are not worth a description of their codes.
-const FEWEST_CODED: usize = 32;
+const FEWEST_CODED: usize = 64;
 /// Most sequences for which there is room at once.
 const SEQUENCES: usize = 1024;
 /// The last block, and compressed.

@@ -79,19 +79,27 @@ impl Decoder {
             return None;
         }
         *weights.get_mut(count)? = left.ilog2() as u8 + 1;
-        let mut start = 0;
-        for rank in 1..=bits {
-            for (symbol, _) in (0..=u8::MAX)
-                .zip(&*weights)
-                .filter(|&(_, &weight)| weight == rank)
-            {
-                let end = start + (1 << (rank - 1));
-                self.entries.get_mut(start..end)?.fill(Entry {
-                    symbol,
-                    bits: bits + 1 - rank,
-                });
-                start = end;
-            }
+        // The lightest come first.
+        let mut counts = [0; WEIGHTS];
+        weights
+            .iter()
+            .for_each(|&weight| counts[usize::from(weight) % WEIGHTS] += 1usize);
+        let (mut starts, mut sum) = ([0; WEIGHTS], 0);
+        for weight in 1..WEIGHTS {
+            starts[weight] = sum;
+            sum += counts[weight] << (weight - 1);
+        }
+        for (symbol, &weight) in (0..=u8::MAX)
+            .zip(&*weights)
+            .filter(|&(_, &weight)| weight > 0)
+        {
+            let start = starts.get_mut(usize::from(weight))?;
+            let end = *start + (1 << (weight - 1));
+            self.entries.get_mut(*start..end)?.fill(Entry {
+                symbol,
+                bits: bits + 1 - weight,
+            });
+            *start = end;
         }
         self.bits = bits;
         Some(())
@@ -156,17 +164,23 @@ impl Encoder {
         limit_lengths(&mut lengths);
         let bits = lengths.iter().copied().max().unwrap_or(0);
         let mut codes = [0; 256];
-        let mut next = 0u16;
-        for length in (1..=bits).rev() {
-            for (code, _) in codes
-                .iter_mut()
-                .zip(&lengths)
-                .filter(|&(_, &of)| of == length)
-            {
-                *code = next;
-                next += 1;
-            }
-            next >>= 1;
+        // The longest come first.
+        let mut counts = [0u16; WEIGHTS];
+        lengths
+            .iter()
+            .for_each(|&length| counts[usize::from(length) % WEIGHTS] += 1);
+        let mut next = [0; WEIGHTS];
+        for length in (1..WEIGHTS - 1).rev() {
+            next[length] = (next[length + 1] + counts[length + 1]) >> 1;
+        }
+        for (code, &length) in codes
+            .iter_mut()
+            .zip(&lengths)
+            .filter(|&(_, &length)| length > 0)
+        {
+            let place = &mut next[usize::from(length) % WEIGHTS];
+            *code = *place;
+            *place += 1;
         }
         let last = lengths.iter().rposition(|&length| length > 0).unwrap_or(0) as u8;
         Self {
@@ -271,7 +285,8 @@ fn limit_lengths(lengths: &mut [u8; 256]) {
         sum += share(*length);
     }
     // Longest first among those that can grow: that costs the least.
-    for longest in (1..MAXIMUM_BITS).rev() {
+    let growing = if sum > WHOLE { 1..MAXIMUM_BITS } else { 0..0 };
+    for longest in growing.rev() {
         for length in lengths.iter_mut().filter(|length| **length == longest) {
             while sum > WHOLE && *length < MAXIMUM_BITS {
                 sum -= share(*length) - share(*length + 1);
