@@ -79,6 +79,7 @@ mod peer;
 mod pool;
 mod recv;
 mod send;
+mod short_queue;
 mod stats;
 pub mod wire;
 

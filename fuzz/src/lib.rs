@@ -11,6 +11,7 @@
 extern crate alloc;
 
 mod compress;
+mod dtls;
 mod enet;
 mod network;
 mod project;
@@ -20,6 +21,7 @@ mod stun_client;
 mod variant;
 
 pub use compress::enet_decompress;
+pub use dtls::dtls_datagram;
 pub use enet::{enet_datagram, enet_reassembly, enet_script};
 pub use project::project_files;
 pub use scene::{scene_packet, scene_script};

@@ -105,6 +105,12 @@ fn hostile_and_recorded_datagrams_leave_the_session_beside_them_alone() {
     replay("enet_datagram", fuzz_bodies::enet_datagram);
 }
 
+// req: HB-9, HM-5, HG-1, HG-12
+#[test]
+fn forged_and_replayed_records_of_dtls_throw_nobody_out() {
+    replay("dtls_datagram", fuzz_bodies::dtls_datagram);
+}
+
 // req: HE-15
 #[test]
 fn streams_their_prefixes_and_their_neighbours_stay_in_the_output_and_inputs_come_back() {

@@ -47,6 +47,8 @@ pub(crate) struct Received {
     pub(crate) dropped: Option<DropReason>,
     /// Set if the connection is over.
     pub(crate) ended: Option<Ended>,
+    /// Whether there may be something to send now that was not before, or another deadline: not after unreliable packets.
+    pub(crate) answers: bool,
 }
 
 /// How a connection ended.
@@ -160,6 +162,8 @@ impl Peer {
                 }
             };
             acknowledged |= head.number() == Head::ACKNOWLEDGE;
+            received.answers |=
+                head.number() != Head::SEND_UNRELIABLE || head.wants_acknowledgement();
             match step {
                 Step::Done => received.applied = true,
                 Step::Ignored(reason) => received.drop(reason, around.stats),

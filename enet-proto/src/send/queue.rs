@@ -1,7 +1,7 @@
 //! What waits to be sent to one peer, in the order of the calls: [`Outgoing`].
 
 use super::InFlight;
-use super::in_flight::release;
+use crate::short_queue::{ShortQueue, release};
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -239,7 +239,7 @@ pub(crate) struct Acknowledgements {
 #[repr(C)]
 pub(crate) struct Outgoing {
     order: u64,
-    pub(crate) other: VecDeque<(u64, Other)>,
+    pub(crate) other: ShortQueue<(u64, Other)>,
     pub(crate) queued_packets: usize,
     pub(crate) queued_bytes: usize,
     /// Bytes of those of them that count for the host.
@@ -247,7 +247,7 @@ pub(crate) struct Outgoing {
     /// What of these goes beyond the peer's share, as the host's pool knows it.
     pub(crate) beyond_share: usize,
     pub(crate) reliable: VecDeque<QueuedReliable>,
-    pub(crate) acknowledgements: VecDeque<Acknowledgements>,
+    pub(crate) acknowledgements: ShortQueue<Acknowledgements>,
     /// Commands that are flying.
     pub(crate) flying: usize,
     /// Bytes of reliable packets that are flying.
@@ -271,8 +271,8 @@ impl Outgoing {
         Self {
             order: 0,
             reliable: VecDeque::new(),
-            other: VecDeque::new(),
-            acknowledgements: VecDeque::new(),
+            other: ShortQueue::new(),
+            acknowledgements: ShortQueue::new(),
             lost: VecDeque::new(),
             sent_once: VecDeque::new(),
             sent_again: BinaryHeap::new(),
@@ -501,8 +501,7 @@ impl Outgoing {
     /// Takes the front of the other queue out, which is an unreliable packet of so many bytes.
     #[inline]
     pub(crate) fn pop_unreliable(&mut self, bytes: usize) {
-        self.other.pop_front();
-        release(&mut self.other);
+        self.other.drop_front();
         self.queued_packets -= 1;
         self.queued_bytes -= bytes;
     }
@@ -510,7 +509,6 @@ impl Outgoing {
     /// Takes the front of the other queue out.
     pub(crate) fn drop_other(&mut self) -> Option<Other> {
         let (_, other) = self.other.pop_front()?;
-        release(&mut self.other);
         if !matches!(other, Other::Control(..)) {
             self.queued_packets -= 1;
             self.queued_bytes -= other.packet_bytes();
@@ -551,7 +549,7 @@ mod tests {
         queue(&mut out, &mut channel, PacketFlags::NONE, 0);
         assert_eq!(out.reliable.len(), 1);
         queue(&mut out, &mut channel, PacketFlags::NONE, 0);
-        let last = &out.other.back().unwrap().1;
+        let last = &out.other.back_mut().unwrap().1;
         assert!(matches!(last, Other::Unreliable(0, 1, 1, _)), "{last:?}");
     }
 
