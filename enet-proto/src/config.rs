@@ -189,7 +189,8 @@ impl Limits {
     /// What a held packet is charged beside its bytes.
     pub const OVERHEAD_BYTES: usize = 64;
 
-    /// Safe defaults: one peer holds at most about 6 MiB, a stranger some 250 bytes.
+    /// Safe defaults: one peer holds at most about 16 MiB, of which 4 are what the application sent to it; all strangers
+    /// together 2 MiB; 256 peers 1 GiB, however they try.
     #[must_use]
     pub const fn hardened() -> Self {
         Self {

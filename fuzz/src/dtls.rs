@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use gdwire::dtls::{DtlsClient, DtlsServer, Identity};
 use gdwire::{Client, ClientConfig, Instant, Server, ServerConfig};
-use std::time::{Duration as Age, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 /// Datagrams that the honest side and the server exchange before the attack, at most; more than they need to join.
 const EXCHANGED: usize = 64;
@@ -32,7 +32,7 @@ const ATTACKER: u8 = 3;
 
 impl Siege {
     fn new() -> Self {
-        let today = UNIX_EPOCH + Age::from_secs(1_800_000_000);
+        let today = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let identity = Identity::self_signed("a", today, [1; 32]).expect("a good name");
         let trusted = identity.certificate_pem();
         let mut config = ServerConfig::new([1; 32]);

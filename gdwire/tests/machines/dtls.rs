@@ -344,6 +344,7 @@ fn an_alert_in_the_clear_does_not_stop_an_honest_handshake() {
     assert!(world.client(client).is_connected());
 }
 
+// req: HB-9, HG-12
 #[test]
 fn a_flood_of_hellos_from_spoofed_addresses_costs_no_memory_and_no_amplification() {
     let mut world = world(dtls_server());
@@ -386,6 +387,50 @@ fn recorded_hello() -> Vec<u8> {
     buffer[transmit.bytes].to_vec()
 }
 
+// req: HB-9
+#[test]
+fn a_client_that_makes_the_server_hold_too_much_is_cut_off() {
+    let mut world = world(dtls_server());
+    let client = connect(&mut world, 7, trusting(1, NAME));
+    // The server has sent its certificate; what the client answers is lost.
+    world.network.run_for(Duration::from_millis(70));
+    let (server, address) = (world.server, world.network.address(client));
+    let lossy = Link {
+        loss: 1000,
+        ..Link::PERFECT
+    };
+    world
+        .network
+        .set_link(address, SERVER.parse().unwrap(), lossy);
+    world.network.run_for(Duration::from_millis(100));
+    assert_eq!(world.server().dtls_stats().handshakes, 1);
+    // Fragments of 1,000 bytes of a message of 100,000, which never becomes complete.
+    for number in 1..100_u8 {
+        let [_, high, middle, low] = (u32::from(number) * 1000).to_be_bytes();
+        let fragment = [
+            &[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, number, 3, 244][..],
+            &[16, 1, 0x86, 0xa0, 0, 2, high, middle, low, 0, 3, 232],
+            &[0; 1000],
+        ]
+        .concat();
+        let _ = world.network.deliver(server, address, &fragment);
+    }
+    world.network.run_for(Duration::from_millis(1));
+    let events = world.network.take_events(server);
+    assert!(
+        matches!(
+            &events[..],
+            [Event::DtlsFailed {
+                failure: DtlsFailure::Protocol,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
+    assert_eq!(world.server().dtls_stats().failed, 1);
+}
+
+// req: HB-9
 #[test]
 fn one_address_has_a_few_handshakes_and_all_together_have_some() {
     let mut settings = dtls_server();
