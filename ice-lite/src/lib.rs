@@ -47,9 +47,9 @@
 //! A first version. Each rule of RFC 8445, trickle, restart, consent and lite agents that it follows has a test, named
 //! after it; agents connect through NAT boxes of every mapping and filter in a simulated internet, with and without a relay,
 //! exactly where there is a way; the recorded hostile inputs and floods stay within bounds. On real sockets it connects with
-//! aioice and libnice in both roles, with and without trickle, restarts with libnice, and is a lite agent for both. Offers
-//! and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are read (feature `sdp`). It has not been run against
-//! a browser or libjuice, nor in a real network.
+//! aioice, libnice and libjuice in both roles, with and without trickle, restarts with libnice, and is a lite agent for
+//! aioice and libnice. Offers and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are read (feature `sdp`).
+//! It has not been run against a browser, nor over the internet; [`PortMapper`] has met no real gateway.
 //!
 //! # A driver
 //!
