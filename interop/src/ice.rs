@@ -33,16 +33,6 @@ pub fn libjuice() -> Option<PathBuf> {
     find("GDWIRE_LIBJUICE", "a Python with pylibdatachannel")
 }
 
-/// An address of this host that is not one of the loopback interface, which libjuice does not use; packets to it stay inside
-/// the host. None where there is no network at all.
-#[must_use]
-pub fn own_address() -> Option<IpAddr> {
-    // Nothing is sent: the system only looks for a route.
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    Some(socket.local_addr().ok()?.ip())
-}
-
 /// Python with the bindings of libnice, or none with a word about it.
 ///
 /// # Panics

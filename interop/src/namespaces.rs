@@ -1,6 +1,8 @@
 //! Computers and NAT boxes that the kernel plays: network namespaces with nftables, made and removed by the test.
 
+use nix::sched::{CloneFlags, unshare};
 use std::io::Write;
+use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -41,11 +43,7 @@ impl Internet {
         match internet.build(boxes) {
             Ok(()) => Some(internet),
             Err(what) => {
-                // Not with eprintln, which the test harness swallows.
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "SKIPPED: network namespaces with nftables: {what}"
-                );
+                skipped(&what);
                 None
             }
         }
@@ -160,6 +158,43 @@ fn rules(masquerade: Masquerade) -> String {
             }}
         }}\n"
     )
+}
+
+/// Runs `body` in a computer of its own with one network interface that leads nowhere, for programs that do not use loopback;
+/// `body` gets its address. What it binds and starts is in that namespace. Nothing, with a word about it, where this machine
+/// does not allow that.
+///
+/// # Panics
+/// If `body` does.
+pub fn alone(body: impl FnOnce(IpAddr) + Send) {
+    let address = IpAddr::from([192, 168, 77, 1]);
+    let enter = || {
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|error| error.to_string())?;
+        for words in [
+            "link set lo up".to_owned(),
+            "link add eth type dummy".to_owned(),
+            format!("addr add {address}/24 dev eth"),
+            "link set eth up".to_owned(),
+        ] {
+            run("ip", &words.split(' ').collect::<Vec<_>>(), None)?;
+        }
+        Ok::<_, String>(())
+    };
+    // A namespace belongs to a thread, and this one ends with it.
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || match enter() {
+            Ok(()) => body(address),
+            Err(what) => skipped(&what),
+        });
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+fn skipped(what: &str) {
+    // Not with eprintln, which the test harness swallows.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: network namespaces: {what}");
 }
 
 fn ip(namespace: &str, words: &str) -> Result<(), String> {
