@@ -2,10 +2,10 @@
 
 use gdwire::Event;
 use interop::arena::{self, Filter, UNITS};
-use interop::engine;
-use interop::stage::{Stage, calls_node, client_config};
+use interop::engine::{self, Engine};
+use interop::stage::{Stage, calls_node, client_config, peer_id};
 use replication_proto::variant::Value;
-use replication_proto::{DropReason, SpawnConfig};
+use replication_proto::{Config, DropReason, SpawnConfig};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
 
@@ -418,6 +418,51 @@ fn our_client_spawns_by_a_spawner_that_is_its_own() {
         let is_empty = |state: &arena::State| state.keys().all(|path| !path.starts_with(UNITS));
         is_empty(&stage.engine_state(SERVER)) && is_empty(&stage.engine_state(other))
     });
+}
+
+#[test]
+fn our_client_that_comes_back_with_its_number_gets_everything_anew() {
+    needs_godot!();
+    const NUMBER: i32 = 77_777;
+    let mut config = client_config();
+    config.session = Config::client(peer_id(NUMBER));
+    let server = Engine::server(&[arena::OPTION]);
+    let port = server.port();
+    let mut stage =
+        Stage::joining(config.clone(), calls_node(), port).with_arena(Filter::Unfiltered);
+    stage.engines.push(server);
+    let own = NUMBER.to_string();
+    spawn(&mut stage, "unit", &["U", "V"], &json!([["hp", "1"]]));
+    spawn(&mut stage, "player", &[&own], &json!([]));
+    let path = format!("Units/{own}");
+    stage.until("all are here", |stage| {
+        stage.session().spawned_nodes().count() == 3
+    });
+    stage.set(&path, "aim", "0.5");
+    stage.until_same(SERVER, all);
+    stage.close();
+    stage.until("it has left", |stage| {
+        stage.over().is_some() && stage.engines[SERVER].has_of("peer_disconnected", NUMBER)
+    });
+
+    // The world goes on meanwhile.
+    change(&mut stage, SERVER, &[("Units/U", "mood", "9")]);
+    free(&mut stage, "Units/V");
+    spawn(&mut stage, "unit", &["W"], &json!([]));
+    settle(&mut stage);
+    let server = stage.engines.swap_remove(SERVER);
+    let mut stage = Stage::joining(config, calls_node(), port).with_arena(Filter::Unfiltered);
+    stage.engines.push(server);
+    stage.until("all are here again", |stage| {
+        stage.session().spawned_nodes().count() == 3
+    });
+    // What it owned is the same as before it left, so that is what its own side has to say first.
+    stage.set(&path, "aim", "0.75");
+    stage.set(&path, "steer", "Vector2(3, 0)");
+    stage.until_same(SERVER, all);
+    assert_eq!(stage.session().id().value(), NUMBER);
+    assert_eq!(stage.session().stats().dropped_total(), 0);
+    assert_eq!(stage.engines[SERVER].noise(), "");
 }
 
 #[test]
