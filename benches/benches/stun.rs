@@ -4,7 +4,14 @@
 //! disturbs all sides alike.
 
 use benches::stun::{Is, Messages, Ours, RtcStun, Side, StunCodec, StunTypes, Work, check_side};
+use core::hint::black_box;
+use core::net::SocketAddr;
 use cpu_time::ThreadTime;
+use proto_core::Instant;
+use stun_proto::attribute::{Nonce, Realm, Username};
+use stun_proto::auth::{GuessLimits, LongTermServer, Offer, Refusal, User};
+use stun_proto::crypto::RustCrypto;
+use stun_proto::{Class, Key, LongTermKeys, Message, MessageWriter, Method, TransactionId};
 
 /// Batches of each side.
 const BATCHES: usize = 101;
@@ -72,6 +79,86 @@ macro_rules! sides {
 
 sides!(Ours, StunTypes, StunCodec, RtcStun, Is);
 
+/// A request with the credentials of `user` and a MAC that nobody's password makes.
+fn guess(user: &str, nonce: &str) -> Vec<u8> {
+    let mut buffer = [0; 548];
+    let id = TransactionId::new([1; 12]);
+    let writer = MessageWriter::new(&mut buffer, Class::Request, Method::ALLOCATE, id)
+        .attribute(&Username::new(user).expect("it is short"))
+        .attribute(&Realm::new("realm").expect("it is short"))
+        .attribute(&Nonce::new(nonce).expect("it is short"));
+    let wrong: Key = Key::short_term("wrong");
+    writer.integrity(&wrong).finish().expect("it fits").to_vec()
+}
+
+/// A server's refusal of a guess, as a batch.
+fn refusals(user: &'static str) -> Batch<'static> {
+    let mut limits = GuessLimits::default();
+    limits.failures_per_user = u32::MAX;
+    limits.failures_per_network = u32::MAX;
+    let server = LongTermServer::<RustCrypto>::new("realm", [7; 32], Offer::Classic);
+    let mut server = server.expect("it is short").with_guess_limits(limits);
+    let keys = LongTermKeys::new("known", "realm", "secret");
+    let (now, from) = (
+        Instant::from_millis(1000),
+        SocketAddr::from(([192, 0, 2, 1], 5000)),
+    );
+    let mut buffer = [0; 200];
+    let first = guess(user, "none");
+    let first = Message::parse(&first).expect("it is good");
+    let reply = server.refuse(now, from, &first, Refusal::StaleNonce, &mut buffer);
+    let reply = Message::parse(reply.expect("room").expect("no silence")).expect("it is good");
+    let nonce = reply
+        .get::<Nonce<'_>>()
+        .expect("it is good")
+        .expect("it is there");
+    let guess = guess(user, nonce.as_str());
+    Box::new(move || {
+        (0..BATCH).all(|_| {
+            let request = Message::parse(black_box(&guess)).expect("it is good");
+            let known = |user| (user == User::Name("known")).then_some(&keys);
+            server.check(now, from, &request, known).err() == Some(Refusal::Unauthenticated)
+        })
+    })
+}
+
+/// Checks of a MAC that is wrong in one byte, counted from its beginning, as a batch.
+fn wrong_mac(at: usize) -> Batch<'static> {
+    let mut message = Messages::new().bare;
+    let mac = message.len() - 20;
+    message[mac + at] ^= 1;
+    let mut side = Ours::new();
+    Box::new(move || (0..BATCH).all(|_| !side.verify(black_box(&message))))
+}
+
+/// Times that must tell a stranger nothing. An alarm and no test, since no two times are the same.
+fn timing() {
+    println!("\nTimes that must not differ\n");
+    for (one, other, sides) in [
+        (
+            "unknown user",
+            "wrong password",
+            [refusals("other"), refusals("known")],
+        ),
+        (
+            "MAC wrong in front",
+            "at its end",
+            [wrong_mac(0), wrong_mac(19)],
+        ),
+    ] {
+        let nanos = measure(sides.into_iter().map(Some).collect());
+        let [Some(a), Some(b)] = nanos[..] else {
+            continue;
+        };
+        let alarm = if (0.95..1.05).contains(&(a / b)) {
+            ""
+        } else {
+            "  LOOK AT THIS"
+        };
+        println!("{one} {a:.0}, {other} {b:.0}: {:.3}{alarm}", a / b);
+    }
+}
+
 fn main() {
     check();
     if std::env::args().any(|argument| argument == "--test") {
@@ -95,4 +182,5 @@ fn main() {
         let ratio = ours.nanos[column].map_or(f64::NAN, |nanos| nanos / best);
         println!("{ratio:>12.2}");
     }
+    timing();
 }

@@ -170,8 +170,9 @@ pub struct Limits {
     pub send_packets: usize,
     /// Bytes of those packets.
     pub send_bytes: usize,
-    /// Bytes of reliable packets for all peers that are queued or unacknowledged, shared out in the same way. What
-    /// [`Host::broadcast`](crate::Host::broadcast) sends does not count: its peers share one packet.
+    /// Bytes of reliable packets for all peers that are queued or unacknowledged, shared out in the same way. The first
+    /// 64 KiB of a peer do not count, nor do packets that somebody else holds too, such as those of a
+    /// [`Host::broadcast`](crate::Host::broadcast).
     pub host_send_bytes: usize,
     /// Acknowledgements that wait to be sent to a peer, counting those of consecutive commands of a datagram as one;
     /// 8 bytes each.
@@ -188,7 +189,8 @@ impl Limits {
     /// What a held packet is charged beside its bytes.
     pub const OVERHEAD_BYTES: usize = 64;
 
-    /// Safe defaults: one peer holds at most about 6 MiB, a stranger some 250 bytes.
+    /// Safe defaults: one peer holds at most about 16 MiB, of which 4 are what the application sent to it; all strangers
+    /// together 2 MiB; 256 peers 1 GiB, however they try.
     #[must_use]
     pub const fn hardened() -> Self {
         Self {

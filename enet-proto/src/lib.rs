@@ -46,8 +46,9 @@
 //! # What differs from C ENet
 //!
 //! Nothing that a remote could rely on. [`Config::new`] is safer than C: a remote gets a place in the peer table only
-//! when it has proven its address; numbers, sessions and the time base are random, so a blind attacker must guess some
-//! 30 bits to connect; memory follows what was received and is bounded by [`Limits`]; acknowledgements count only if
+//! when it has proven its address, and when a flood of strangers has filled the table of those who have not, it must echo a
+//! cookie first, for which nothing is remembered; numbers, sessions and the time base are random, so a blind attacker must
+//! guess some 30 bits to connect; memory follows what was received and is bounded by [`Limits`]; acknowledgements count only if
 //! they echo a time at which the command was sent. A lost command is sent again as soon as later ones are acknowledged,
 //! which a remote cannot tell from an early timer. Received packets are delivered before the end of a connection is
 //! told; a repeated DISCONNECT is acknowledged again; unsequenced packets may come late across a border of 1024.
@@ -78,6 +79,7 @@ mod peer;
 mod pool;
 mod recv;
 mod send;
+mod short_queue;
 mod stats;
 pub mod wire;
 

@@ -24,33 +24,35 @@ impl Pool {
         }
     }
 
-    /// What is each peer's own, in bytes.
-    pub(crate) const fn share(&self) -> usize {
-        self.share
-    }
-
     /// Whether a peer that holds `held` bytes may take `more`.
     #[inline]
     pub(crate) fn fits(&self, held: usize, more: usize) -> bool {
+        self.has_plenty(more) || self.fits_share(held, more)
+    }
+
+    /// Whether anybody may take `more` bytes, whatever he holds.
+    #[inline]
+    pub(crate) const fn has_plenty(&self, more: usize) -> bool {
+        self.left >= 0 && more <= self.left.unsigned_abs()
+    }
+
+    fn fits_share(&self, held: usize, more: usize) -> bool {
         let after = held.saturating_add(more);
         let beyond = after.saturating_sub(self.share.max(held));
         beyond == 0 || isize::try_from(beyond).is_ok_and(|beyond| beyond <= self.left)
     }
 
-    /// Notes that a peer that was last known to hold `settled` bytes holds `held` now.
+    /// Notes that a peer holds `held` bytes now; `beyond` is what it was last known to hold beyond its share.
     #[inline]
-    pub(crate) fn settle(&mut self, settled: &mut usize, held: usize) {
-        let before = core::mem::replace(settled, held);
-        if before != held {
+    pub(crate) fn settle(&mut self, beyond: &mut usize, held: usize) {
+        let now = held.saturating_sub(self.share);
+        if now != *beyond {
+            let before = core::mem::replace(beyond, now);
             self.left = self
                 .left
-                .saturating_add(self.beyond(before))
-                .saturating_sub(self.beyond(held));
+                .saturating_add_unsigned(before)
+                .saturating_sub_unsigned(now);
         }
-    }
-
-    fn beyond(&self, held: usize) -> isize {
-        isize::try_from(held.saturating_sub(self.share)).unwrap_or(isize::MAX)
     }
 
     /// Notes that something was refused.
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn each_peer_has_its_share_and_the_rest_is_first_come_first_served() {
         let mut pool = Pool::new(1000, 5);
-        assert_eq!((pool.share(), pool.left), (100, 500));
+        assert_eq!((pool.share, pool.left), (100, 500));
         let mut greedy = 0;
         assert!(pool.fits(0, 600) && !pool.fits(0, 601));
         pool.settle(&mut greedy, 600);

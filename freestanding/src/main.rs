@@ -36,6 +36,7 @@ extern "C" fn run() -> ! {
         "stun-proto: a request and its answer are authentic",
         stun::binding,
     );
+    scenario("stun-proto: a client learns its address", stun::asking);
     scenario(
         "relay-proto: a way opens between two NAT boxes",
         relay::punch,

@@ -16,6 +16,9 @@ const PADDED_BYTES: usize = 16;
 const UNTOUCHED: u8 = 0xa5;
 
 /// A mode, then any bytes as a stream of it, and as what it has to give back after compressing it.
+///
+/// # Panics
+/// When a compressor does, writes beyond what it says, or does not give back what it took.
 pub fn enet_decompress(data: &[u8]) {
     let Some((&mode, bytes)) = data.split_first() else {
         return;

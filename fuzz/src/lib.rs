@@ -11,7 +11,9 @@
 extern crate alloc;
 
 mod compress;
+mod dtls;
 mod enet;
+mod ice;
 mod network;
 mod project;
 mod scene;
@@ -20,7 +22,9 @@ mod stun_client;
 mod variant;
 
 pub use compress::enet_decompress;
+pub use dtls::dtls_datagram;
 pub use enet::{enet_datagram, enet_reassembly, enet_script};
+pub use ice::{ice_agent_script, ice_candidate, sdp_lines};
 pub use project::project_files;
 pub use scene::{scene_packet, scene_script};
 pub use stun::{stun_parse, stun_roundtrip, stun_stream};

@@ -105,6 +105,12 @@ fn hostile_and_recorded_datagrams_leave_the_session_beside_them_alone() {
     replay("enet_datagram", fuzz_bodies::enet_datagram);
 }
 
+// req: HB-9, HM-5, HG-1, HG-12
+#[test]
+fn forged_and_replayed_records_of_dtls_throw_nobody_out() {
+    replay("dtls_datagram", fuzz_bodies::dtls_datagram);
+}
+
 // req: HE-15
 #[test]
 fn streams_their_prefixes_and_their_neighbours_stay_in_the_output_and_inputs_come_back() {
@@ -131,6 +137,27 @@ fn fragments_of_any_shape_never_deliver_bytes_that_nobody_sent() {
 fn projects_of_strangers_are_read_within_limits_or_refused_with_a_place() {
     replay("project_files", fuzz_bodies::project_files);
     scripts(64, fuzz_bodies::project_files);
+}
+
+// req: HM-5, HI-12, D-1
+#[test]
+fn candidate_lines_their_prefixes_and_their_neighbours_are_read_or_refused() {
+    replay("ice_candidate", fuzz_bodies::ice_candidate);
+    disturb("ice_candidate", fuzz_bodies::ice_candidate);
+}
+
+// req: HM-5, D-2, D-7
+#[test]
+fn descriptions_their_prefixes_and_their_neighbours_are_read_or_refused() {
+    replay("sdp_lines", fuzz_bodies::sdp_lines);
+    disturb("sdp_lines", fuzz_bodies::sdp_lines);
+}
+
+// req: HM-5, HG-1, HG-15, HI-6
+#[test]
+fn agents_under_a_script_stay_in_bounds_and_come_to_rest() {
+    replay("ice_agent_script", fuzz_bodies::ice_agent_script);
+    scripts(64, fuzz_bodies::ice_agent_script);
 }
 
 // req: HM-5, HG-1, HG-6, HG-12, HS-1, HS-2, HS-3, HS-6

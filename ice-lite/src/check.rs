@@ -1,6 +1,7 @@
 //! The messages of connectivity checks (RFC 8445 section 7): what is written into them and read from them.
 
 use crate::Role;
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::net::SocketAddr;
 pub(crate) use stun_proto::TransactionId;
@@ -25,6 +26,8 @@ pub(crate) struct Request<'a> {
     pub(crate) nominates: bool,
     /// Type and value of the attribute that orders nominations.
     pub(crate) nomination: Option<(u16, u32)>,
+    /// The caller's attributes.
+    pub(crate) extra: &'a [(u16, Box<[u8]>)],
 }
 
 impl Request<'_> {
@@ -47,6 +50,9 @@ impl Request<'_> {
         }
         if let Some((kind, value)) = self.nomination {
             writer = writer.raw(AttributeType::new(kind), &value.to_be_bytes());
+        }
+        for (kind, value) in self.extra {
+            writer = writer.raw(AttributeType::new(*kind), value);
         }
         let message = writer.integrity(key).fingerprint().finish()?;
         Ok(message.len())

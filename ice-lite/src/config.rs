@@ -116,6 +116,9 @@ pub struct Config {
     pub remote_filter: Option<fn(IpAddr) -> bool>,
     /// Type of the attribute that moves the selection without a restart: 0xC001 in libwebrtc.
     pub nomination_attribute: u16,
+    /// Type of an attribute of the peer's checks that is told as [`Event::Attribute`](crate::Event::Attribute) when its value
+    /// is new, such as 0xC057 for the cost of libwebrtc's network.
+    pub watched_attribute: Option<u16>,
     /// All times.
     pub timing: Timing,
     /// Bounds on what remotes can make the agent hold and send.
@@ -268,6 +271,7 @@ impl Config {
             role_attribute: RoleAttribute::Required,
             remote_filter: None,
             nomination_attribute: 0xc001,
+            watched_attribute: None,
             timing: Timing::default(),
             limits: Limits::default(),
         }

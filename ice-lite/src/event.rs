@@ -80,6 +80,9 @@ pub enum Event {
     Selected(Path),
     /// Roles were in conflict and this side gave way.
     RoleChanged(Role),
+    /// The peer's checks carry [`Config::watched_attribute`](crate::Config::watched_attribute) with this value, of at most
+    /// 256 bytes, now.
+    Attribute(Box<[u8]>),
     /// Look this name up by multicast DNS only, then call [`Agent::resolved`](crate::Agent::resolved).
     Resolve(Box<str>),
     /// There is no path yet after [`Timing::give_up_hint`](crate::Timing::give_up_hint); the search goes on.

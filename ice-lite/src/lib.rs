@@ -47,9 +47,9 @@
 //! A first version. Each rule of RFC 8445, trickle, restart, consent and lite agents that it follows has a test, named
 //! after it; agents connect through NAT boxes of every mapping and filter in a simulated internet, with and without a relay,
 //! exactly where there is a way; the recorded hostile inputs and floods stay within bounds. On real sockets it connects with
-//! aioice and libnice in both roles, with and without trickle, restarts with libnice, and is a lite agent for both. Offers
-//! and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are read (feature `sdp`). It has not been run against
-//! a browser or libjuice, nor in a real network.
+//! aioice, libnice and libjuice in both roles, with and without trickle, restarts with libnice, and is a lite agent for
+//! aioice and libnice. Offers and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are read (feature `sdp`).
+//! It has not been run against a browser, nor over the internet; [`PortMapper`] has met no real gateway.
 //!
 //! # A driver
 //!
@@ -58,6 +58,8 @@
 //! [`Handled::Inner`](proto_core::Handled::Inner) is the application's. It sends what [`Agent::poll_transmit`] writes from
 //! the socket that [`Transmit::source`](proto_core::Transmit::source) names. A relay needs nothing else: its address is a
 //! local candidate, the driver wraps what leaves from there and unwraps what arrives there.
+//!
+//! A port that a gateway opens on request, by PCP or NAT-PMP, is a candidate too: [`PortMapper`].
 //!
 //! A server gives all its agents to an [`AgentSet`], which finds the one that a datagram is for.
 //!
@@ -82,6 +84,7 @@ mod credentials;
 mod description;
 mod event;
 mod gather;
+mod mapping;
 mod pacer;
 mod pair;
 mod set;
@@ -93,7 +96,8 @@ mod timeline;
 #[cfg_attr(docsrs, doc(cfg(feature = "sdp")))]
 pub use ::sdp;
 pub use agent::{
-    AddError, Agent, LocalCandidate, RemoteChange, RestartError, SendError, SetRemoteError,
+    AddError, Agent, AttributesError, LocalCandidate, RemoteChange, RestartError, SendError,
+    SetRemoteError,
 };
 pub use candidate::{
     Candidate, CandidateAddress, CandidateError, CandidateKind, Forbidden, Foundation, Loopback,
@@ -111,6 +115,10 @@ pub use description::{CompactError, Description, DescriptionError, Options, Read
 pub use event::{Event, Path, RestartReason, State};
 pub use gather::{
     GatherConfig, GatherDrop, GatherEvent, GatherFailure, Gatherer, HostAddresses, SourceId,
+};
+pub use mapping::{
+    MappedBy, MapperConfig, MapperDrop, MapperEvent, NatPmpRequest, NatPmpResponse, PcpRequest,
+    PcpResponse, PortMapper,
 };
 pub use pacer::Pacer;
 pub use set::{AgentId, AgentSet, InsertError, SetConfig, SetDrop, SetStats};

@@ -470,3 +470,45 @@ fn checks_before_the_peers_description_are_answered_and_remembered_up_to_sixteen
             .all(|&state| state == PairState::Waiting)
     );
 }
+
+// req: I-31
+#[test]
+fn attributes_of_the_caller_ride_on_every_check_and_those_of_the_peer_are_told_when_they_change() {
+    let mut script = Script::with(
+        Role::Controlled,
+        |config| config.watched_attribute = Some(0xc057),
+        |_| {},
+    );
+    let cost: &[u8] = &[0, 1, 0, 10];
+    assert_eq!(script.agent.set_attributes(&[(0xc057, cost)]), Ok(()));
+    for (kind, length) in [
+        (0x0025, 0),
+        (0x8028, 4),
+        (0x802a, 8),
+        (0xc001, 4),
+        (0xc057, 300),
+    ] {
+        let value = vec![0; length];
+        let refused = script.agent.set_attributes(&[(kind, &value)]);
+        assert!(refused.is_err(), "{kind:#06x}");
+    }
+    script.tell("10.0.0.2:5000");
+    let sent = script.run(600 * MILLISECOND);
+    assert_eq!(sent.len(), 2);
+    for sent in &sent {
+        let kind = stun_proto::attribute::AttributeType::new(0xc057);
+        assert_eq!(sent.message().raw(kind), Some(cost));
+    }
+    for value in [[0, 1, 0, 9], [0, 1, 0, 9], [0, 2, 0, 9]] {
+        let mut check = script.check();
+        check.extra = Some((0xc057, value.to_vec()));
+        assert!(script.ask(Script::peer(), &check).is_some());
+    }
+    let told: Vec<Event> = script
+        .events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::Attribute(_)))
+        .collect();
+    let expected = [[0, 1, 0, 9], [0, 2, 0, 9]].map(|value| Event::Attribute(value.into()));
+    assert_eq!(told, expected);
+}

@@ -314,6 +314,34 @@ fn pairs_that_were_not_chosen_stay_for_three_seconds_and_their_sockets_are_relea
     }
 }
 
+// A fuzzer found that the path was lost and the state stayed.
+// req: I-52, HI-8
+#[test]
+fn an_error_to_a_check_on_the_chosen_pair_does_not_end_the_path() {
+    let mut script = Script::with(
+        Role::Controlling,
+        |config| config.nomination = Nomination::Aggressive,
+        |_| {},
+    );
+    script.tell("10.0.0.2:5000");
+    let first = script.send().remove(0);
+    let check = script.check();
+    assert!(script.feed(Script::peer(), &check.bytes()).is_consumed());
+    let second = script.run(60 * MILLISECOND);
+    let second = requests(&second)[0].clone();
+    let answer = script.success(&first, Script::local());
+    assert!(script.feed(Script::peer(), &answer).is_consumed());
+    assert_eq!(script.agent.state(), State::Completed);
+    let error = script.error(&second, ErrorNumber::BAD_REQUEST);
+    let _ = script.feed(Script::peer(), &error);
+    assert!(
+        script.agent.send(script.now, 0..1).is_ok(),
+        "{}",
+        script.agent.why()
+    );
+    assert_eq!(script.states(), [PairState::Succeeded]);
+}
+
 // req: I-54, HI-10
 #[test]
 fn data_goes_over_the_best_valid_pair_and_comes_from_proven_addresses_only() {

@@ -88,10 +88,25 @@ func _start() -> void:
 		_report("error", {"message": "cannot open: %s" % error_string(result)})
 		_quit(1)
 		return
+	if _options.has("dtls-cert") and not _set_up_dtls():
+		_report("dtls_unavailable", {})
+		_quit(1)
+		return
 	if _options.has("compress"):
 		_enet.host.compress(COMPRESSIONS[_options["compress"]])
 	multiplayer.multiplayer_peer = _enet
 	_report("listening", {"id": multiplayer.get_unique_id(), "port": _enet.host.get_local_port()})
+
+
+## DTLS with the certificate of the server, which also is what a client trusts.
+func _set_up_dtls() -> bool:
+	var certificate := X509Certificate.new()
+	certificate.load(_options["dtls-cert"])
+	if _options.get("role", "client") == "server":
+		var key := CryptoKey.new()
+		key.load(_options["dtls-key"])
+		return _enet.host.dtls_server_setup(TLSOptions.server(key, certificate)) == OK
+	return _enet.host.dtls_client_setup(_options["dtls-name"], TLSOptions.client(certificate)) == OK
 
 
 func _on_called(method: String, arguments: Array, node: String) -> void:

@@ -172,6 +172,15 @@ impl Figures {
         micros.map_or(0.0, |&micros| micros as f64 / 1e3)
     }
 
+    /// Mean time to arrive of the slowest hundredth, in milliseconds. A percentile jumps where a share of late packets passes
+    /// it; this does not.
+    #[must_use]
+    pub fn slowest_latency(&self) -> f64 {
+        let count = self.latencies.len().div_ceil(100);
+        let slowest = &self.latencies[self.latencies.len() - count..];
+        slowest.iter().sum::<u64>() as f64 / 1e3 / count.max(1) as f64
+    }
+
     /// Adds another run of the same course.
     pub fn add(&mut self, other: Self) {
         self.reliable_bytes += other.reliable_bytes;

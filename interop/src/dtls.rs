@@ -24,7 +24,8 @@ pub fn bridge_program() -> Option<&'static Path> {
 }
 
 fn build() -> Option<PathBuf> {
-    let program = std::env::temp_dir().join(format!("gdwire-bridge-{}", std::process::id()));
+    // Beside the test, one for each, so that nothing is left elsewhere.
+    let program = std::env::current_exe().ok()?.with_extension("bridge");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/dtls/bridge.c");
     let built = Command::new("cc")
         .args(["-O1", "-o"])

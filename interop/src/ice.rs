@@ -7,7 +7,7 @@ use ice_lite::{
 };
 use proto_core::Handled;
 use serde_json::{Value as Json, json};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,6 +22,25 @@ const PATIENCE: Duration = Duration::from_secs(45);
 #[must_use]
 pub fn aioice() -> Option<PathBuf> {
     find("GDWIRE_AIOICE", "a Python with aioice")
+}
+
+/// Python with libjuice, inside the bindings of libdatachannel, or none with a word about it.
+///
+/// # Panics
+/// With `CI=true`, if there is none.
+#[must_use]
+pub fn libjuice() -> Option<PathBuf> {
+    find("GDWIRE_LIBJUICE", "a Python with pylibdatachannel")
+}
+
+/// An address of this host that is not one of the loopback interface, which libjuice does not use; packets to it stay inside
+/// the host. None where there is no network at all.
+#[must_use]
+pub fn own_address() -> Option<IpAddr> {
+    // Nothing is sent: the system only looks for a route.
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Python with the bindings of libnice, or none with a word about it.
@@ -68,13 +87,28 @@ impl Meeting {
     /// When a socket or the process cannot be had.
     #[must_use]
     pub fn new(
-        (python, script, words): (PathBuf, &str, &[&str]),
-        mut config: Config,
+        process: (PathBuf, &str, &[&str]),
+        config: Config,
         telling: Telling,
         describe: impl FnOnce(&mut Description),
     ) -> Self {
+        let loopback = Ipv4Addr::LOCALHOST.into();
+        Self::at(loopback, process, (config, telling), describe)
+    }
+
+    /// The same with our socket at another address of this host.
+    ///
+    /// # Panics
+    /// When a socket or the process cannot be had.
+    #[must_use]
+    pub fn at(
+        ip: IpAddr,
+        (python, script, words): (PathBuf, &str, &[&str]),
+        (mut config, telling): (Config, Telling),
+        describe: impl FnOnce(&mut Description),
+    ) -> Self {
         config.loopback = Loopback::Allowed;
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let socket = UdpSocket::bind((ip, 0)).expect("a socket");
         let local = socket.local_addr().expect("it is bound");
         let mut command = Command::new(python);
         command

@@ -336,3 +336,19 @@ fn an_identity_that_openssl_made_serves_mbedtls() {
         bridge.find("open").is_some()
     });
 }
+
+#[test]
+fn an_identity_for_an_address_serves_mbedtls_too() {
+    needs_mbedtls!();
+    let vault = Vault::new("address");
+    let address = "127.0.0.1";
+    let identity = Identity::self_signed(address, SystemTime::now(), seed().unwrap()).unwrap();
+    let trusted = vault.put("trusted.pem", &identity.certificate_pem());
+    let mut server = serve(identity);
+    let port = server.local_address().unwrap().port();
+    let mut bridge = Bridge::client(port, Some(&trusted), Some(address));
+    until("the handshake", || {
+        let _ = server.next_event_within(SOON).unwrap();
+        bridge.find("open").is_some()
+    });
+}

@@ -8,20 +8,12 @@ use testkit::Link;
 /// Ours worse than C by no more than this.
 const TOLERANCE: f64 = 0.05;
 
-/// Where C ENet is the sender, chance has a say in the figures: its throughput under loss varies by more than that.
-const CHANCE: f64 = 0.1;
-
 fn check(name: &str, bulk: &Cell, game: &Cell) {
     let reference = bulk.get(Ends::CToC);
     for ends in [Ends::OursToC, Ends::CToOurs, Ends::OursToOurs] {
-        let tolerance = if ends == Ends::CToOurs {
-            CHANCE
-        } else {
-            TOLERANCE
-        };
         let figures = bulk.get(ends);
         assert!(
-            figures.goodput() >= reference.goodput() * (1.0 - tolerance),
+            figures.goodput() >= reference.goodput() * (1.0 - TOLERANCE),
             "{name}, {ends:?}: {:.0} bytes a second, C ENet {:.0}",
             figures.goodput(),
             reference.goodput()
@@ -30,13 +22,8 @@ fn check(name: &str, bulk: &Cell, game: &Cell) {
     let reference = game.get(Ends::CToC);
     for ends in [Ends::OursToC, Ends::CToOurs, Ends::OursToOurs] {
         let figures = game.get(ends);
-        let tolerance = if ends == Ends::OursToOurs {
-            TOLERANCE
-        } else {
-            CHANCE
-        };
         assert!(
-            figures.mean_latency() <= reference.mean_latency() * (1.0 + tolerance),
+            figures.mean_latency() <= reference.mean_latency() * (1.0 + TOLERANCE),
             "{name}, {ends:?}: {:.2} ms on average, C ENet {:.2} ms",
             figures.mean_latency(),
             reference.mean_latency()

@@ -1,7 +1,7 @@
-//! `ice-lite` against aioice and libnice, in both roles, on the loopback interface.
+//! `ice-lite` against aioice, libnice and libjuice, in both roles, inside this host.
 
 use ice_lite::{CandidateKind, Config, Description, Event, Nomination, Role, State};
-use interop::ice::{Meeting, Telling, aioice, libnice};
+use interop::ice::{Meeting, Telling, aioice, libjuice, libnice, own_address};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -167,5 +167,28 @@ fn libnice_and_we_restart_in_both_roles_and_data_goes_on() {
             meeting.agent.state() == State::Completed
         });
         meeting.exchange("after the restart");
+    }
+}
+
+#[test]
+fn libjuice_and_we_connect_in_both_roles_with_and_without_trickle() {
+    let Some(python) = libjuice() else { return };
+    let ip = own_address().expect("libjuice needs a network interface");
+    for word in WORDS {
+        for telling in [Telling::Trickle, Telling::Whole] {
+            let process = (python.clone(), "juice_peer.py", &[word][..]);
+            let setting = (config(word), telling);
+            let mut meeting = Meeting::at(ip, process, setting, |_| {});
+            meeting.until("path", |meeting| {
+                meeting.agent.state() == State::Completed && meeting.told("connected")
+            });
+            // libdatachannel begins its handshake on the path: a record of DTLS.
+            meeting.until("data", |meeting| {
+                meeting
+                    .received
+                    .iter()
+                    .any(|data| data.starts_with('\u{16}'))
+            });
+        }
     }
 }

@@ -60,13 +60,13 @@
 //!
 //! # The rest
 //!
-//! [`client::StunClient`] asks for one's address and [`server::BindingServer`] answers, [`nat::Discovery`] finds out what NATs on the way do, and
-//! [`nat::predict`] what that means for two players.
+//! [`client::StunClient`] asks for one's address and [`server::BindingServer`] answers, [`nat::Discovery`] finds out what
+//! NATs on the way do, and [`nat::predict`] what that means for two players. [`auth`] is who may ask what.
 //!
 //! [`Transaction`] says when a request is sent again and [`RttEstimator`] how soon; [`Framer`] cuts streams into
 //! messages; [`uri`] reads `stun:` and `turn:`; [`classify`] tells STUN from what else shares its socket. [`attribute`]
-//! has a type for each registered attribute of STUN, ICE and TURN, and shows how to add one. [`crypto::Provider`] is where
-//! other hashes are plugged in.
+//! has a type for each registered attribute of STUN, ICE and TURN, and shows how to add one; [`ChannelData`] is what else
+//! TURN sends. [`crypto::Provider`] is where other hashes are plugged in.
 //!
 //! # Stricter than the RFC
 //!

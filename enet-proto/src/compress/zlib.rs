@@ -29,7 +29,7 @@ const DEFAULT_STRATEGY: i32 = 0;
 /// let mut coder = Zlib::new();
 /// let (mut packed, mut plain) = ([0; 64], [0; 64]);
 /// let length = coder.compress(&[7; 60], &mut packed).ok_or("it did not shrink")?;
-/// assert!(length < 15);
+/// assert!(length < 30);
 /// assert_eq!(coder.decompress(&packed[..length], &mut plain), Some(60));
 /// assert_eq!(plain[..60], [7; 60]);
 /// # Ok::<(), &str>(())

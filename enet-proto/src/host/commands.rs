@@ -74,15 +74,18 @@ impl Host {
         payload: Bytes,
     ) -> Result<(), SendError> {
         let target = self.peers.get_mut(peer).ok_or(SendError::NotConnected)?;
-        if flags.contains(PacketFlags::RELIABLE) && payload.is_unique() {
-            let own = target.out.own_bytes;
-            if !self.sending.fits(own, payload.len()) {
-                return Err(SendError::HostQueueFull);
-            }
+        if !self.sending.has_plenty(payload.len())
+            && flags.contains(PacketFlags::RELIABLE)
+            && payload.is_unique()
+            && !self.sending.fits(target.out.own_bytes, payload.len())
+        {
+            return Err(SendError::HostQueueFull);
         }
         target.send(channel, flags, payload, &self.config)?;
-        let own = target.out.own_bytes;
-        self.sending.settle(&mut target.out.settled_bytes, own);
+        if target.out.own_bytes > 0 {
+            let own_bytes = target.out.own_bytes;
+            self.sending.settle(&mut target.out.beyond_share, own_bytes);
+        }
         if !target.is_ready {
             target.is_ready = true;
             self.ready.push_back(peer.slot);

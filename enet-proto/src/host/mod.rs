@@ -362,9 +362,11 @@ impl Host {
             pool: &mut self.receiving,
         };
         let received = peer.receive(reader, sent_time, &mut around);
-        let own_bytes = peer.out.own_bytes;
-        self.sending.settle(&mut peer.out.settled_bytes, own_bytes);
-        let has_output = peer.out.has_output();
+        if received.answers {
+            let own_bytes = peer.out.own_bytes;
+            self.sending.settle(&mut peer.out.beyond_share, own_bytes);
+        }
+        let has_output = received.answers && peer.out.has_output();
         let is_open = peer.state.is_open();
         let is_limited = is_open && peer.incoming_bandwidth != 0;
         if was_open != is_open {
@@ -389,7 +391,8 @@ impl Host {
             Some(ended) => self.end_with_reply(slot, ended, sent_time),
             None if has_output => self.mark_ready(slot),
             // An acknowledgement may have left a command at the head that expires earlier.
-            None => self.arm(slot),
+            None if received.answers => self.arm(slot),
+            None => {}
         }
         received
     }
@@ -429,8 +432,8 @@ impl Host {
         let (Some(mut peer), Some(mut farewell)) = (self.peers.remove(slot), farewell) else {
             return;
         };
-        self.receiving.settle(&mut peer.held.settled, 0);
-        self.sending.settle(&mut peer.out.settled_bytes, 0);
+        self.receiving.settle(&mut peer.held.beyond_share, 0);
+        self.sending.settle(&mut peer.out.beyond_share, 0);
         self.deadlines.remove(slot);
         self.addresses.remove_peer(peer.address, peer.connect_id);
         if peer.state.is_open() {

@@ -23,17 +23,16 @@ impl Host {
     /// their share meanwhile start anew.
     pub(super) fn relieve(&mut self) {
         self.relief = None;
-        let share = self.receiving.share();
         for peer in self.peers.iter_mut() {
             let held = &mut peer.held;
-            let above = held.settled > share;
+            let above = held.beyond_share > 0;
             held.looks_above_share = u32::from(above) * (held.looks_above_share + 1);
         }
         let longest = self
             .peers
             .iter()
             .filter(|peer| peer.held.looks_above_share >= LOOKS)
-            .max_by_key(|peer| (peer.held.looks_above_share, peer.held.settled));
+            .max_by_key(|peer| (peer.held.looks_above_share, peer.held.beyond_share));
         if let Some(peer) = longest {
             let slot = peer.key.slot;
             if let Some(farewell) = self.farewell(slot, 0) {

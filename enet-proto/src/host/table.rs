@@ -2,16 +2,30 @@
 
 use crate::key::PeerKey;
 use crate::peer::Peer;
-use alloc::boxed::Box;
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+/// Blocks of 1, 2, 4, … places, the last one of 2048: enough for 4095.
+const BLOCKS: usize = 12;
+
 /// Slots with a generation each, lowest free one first.
+///
+/// Connections lie side by side in blocks that never move: one is found by its number, without a pointer that would have to
+/// come from memory first, and a walk over all of them is a walk through memory. A block that was needed once is kept.
 #[derive(Debug, Default)]
 pub(super) struct PeerTable {
-    slots: Vec<(u32, Option<Box<Peer>>)>,
+    blocks: [Vec<Option<Peer>>; BLOCKS],
+    generations: Vec<u32>,
     free: BinaryHeap<Reverse<u16>>,
+}
+
+/// The block of a slot, and its place there.
+#[inline]
+const fn place(slot: u16) -> (usize, usize) {
+    let number = slot as usize + 1;
+    let block = number.ilog2() as usize;
+    (block, number - (1 << block))
 }
 
 impl PeerTable {
@@ -19,35 +33,48 @@ impl PeerTable {
     pub(super) fn take_slot(&mut self, most: usize) -> Option<(u16, u32)> {
         let slot = match self.free.pop() {
             Some(Reverse(slot)) => slot,
-            None if self.slots.len() < most => {
-                self.slots.push((0, None));
-                u16::try_from(self.slots.len() - 1).ok()?
+            None if self.generations.len() < most => {
+                self.generations.push(0);
+                u16::try_from(self.generations.len() - 1).ok()?
             }
             None => return None,
         };
-        let generation = &mut self.slots[usize::from(slot)].0;
+        let generation = self.generations.get_mut(usize::from(slot))?;
         *generation = generation.wrapping_add(1);
         Some((slot, *generation))
     }
 
     pub(super) fn put(&mut self, slot: u16, peer: Peer) {
-        self.slots[usize::from(slot)].1 = Some(Box::new(peer));
+        let (block, at) = place(slot);
+        let Some(places) = self.blocks.get_mut(block) else {
+            return;
+        };
+        if places.is_empty() {
+            places.reserve_exact(1 << block);
+        }
+        if places.len() <= at {
+            places.resize_with(at + 1, || None);
+        }
+        places[at] = Some(peer);
     }
 
-    pub(super) fn remove(&mut self, slot: u16) -> Option<Box<Peer>> {
-        let peer = self.slots.get_mut(usize::from(slot))?.1.take()?;
+    pub(super) fn remove(&mut self, slot: u16) -> Option<Peer> {
+        let (block, at) = place(slot);
+        let peer = self.blocks.get_mut(block)?.get_mut(at)?.take()?;
         self.free.push(Reverse(slot));
         Some(peer)
     }
 
     #[inline]
     pub(super) fn at(&self, slot: u16) -> Option<&Peer> {
-        self.slots.get(usize::from(slot))?.1.as_deref()
+        let (block, at) = place(slot);
+        self.blocks.get(block)?.get(at)?.as_ref()
     }
 
     #[inline]
     pub(super) fn at_mut(&mut self, slot: u16) -> Option<&mut Peer> {
-        self.slots.get_mut(usize::from(slot))?.1.as_deref_mut()
+        let (block, at) = place(slot);
+        self.blocks.get_mut(block)?.get_mut(at)?.as_mut()
     }
 
     #[inline]
@@ -61,12 +88,37 @@ impl PeerTable {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
-        self.slots.iter().filter_map(|(_, peer)| peer.as_deref())
+        self.blocks.iter().flatten().flatten()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
-        self.slots
-            .iter_mut()
-            .filter_map(|(_, peer)| peer.as_deref_mut())
+        self.blocks.iter_mut().flatten().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_has_a_place_of_its_own_in_a_block_that_has_room_for_it() {
+        let mut expected = (0, 0);
+        for slot in 0..4095 {
+            assert_eq!(place(slot), expected);
+            expected.1 += 1;
+            if expected.1 == 1 << expected.0 {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+        assert_eq!(expected, (BLOCKS, 0));
+    }
+
+    #[test]
+    fn slots_are_given_lowest_first_and_again_with_another_generation() {
+        let mut table = PeerTable::default();
+        assert_eq!(table.take_slot(2), Some((0, 1)));
+        assert_eq!(table.take_slot(2), Some((1, 1)));
+        assert_eq!(table.take_slot(2), None);
+        assert!(table.at(1).is_none(), "nobody was put there");
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Received {
     pub(crate) dropped: Option<DropReason>,
     /// Set if the connection is over.
     pub(crate) ended: Option<Ended>,
+    /// Whether there may be something to send now that was not before, or another deadline: not after unreliable packets.
+    pub(crate) answers: bool,
 }
 
 /// How a connection ended.
@@ -137,6 +139,7 @@ impl Received {
 
 impl Peer {
     /// Handles the commands of a datagram that is for this connection.
+    #[inline]
     pub(crate) fn receive(
         &mut self,
         reader: &mut Reader<'_>,
@@ -159,6 +162,8 @@ impl Peer {
                 }
             };
             acknowledged |= head.number() == Head::ACKNOWLEDGE;
+            received.answers |=
+                head.number() != Head::SEND_UNRELIABLE || head.wants_acknowledgement();
             match step {
                 Step::Done => received.applied = true,
                 Step::Ignored(reason) => received.drop(reason, around.stats),
@@ -324,7 +329,7 @@ impl Peer {
         let verdict = handle(&mut open.input, (&mut self.held, room), &mut delivery);
         if open.input.holds() {
             let held = self.held.bytes();
-            around.pool.settle(&mut self.held.settled, held);
+            around.pool.settle(&mut self.held.beyond_share, held);
             if let Verdict::Refused(DropReason::HostLimit)
             | Verdict::Ignored(DropReason::HostLimit) = verdict
             {

@@ -35,9 +35,9 @@ pub(crate) struct Held {
     pub(crate) reassemblies: usize,
     /// Unreliable packets that were dropped inside.
     pub(crate) evicted: u64,
-    /// What the host's pool knows of.
-    pub(crate) settled: usize,
-    /// How many looks in a row found more than the peer's share while others were refused.
+    /// What of them goes beyond the peer's share, as the host's pool knows it.
+    pub(crate) beyond_share: usize,
+    /// How many looks in a row found that there is any, while others were refused.
     pub(crate) looks_above_share: u32,
 }
 

@@ -1,6 +1,7 @@
 //! Reliable commands that are sent and not acknowledged: [`InFlight`].
 
 use crate::clock::Clock;
+use crate::short_queue::release;
 use alloc::collections::VecDeque;
 use proto_core::Instant;
 
@@ -73,21 +74,6 @@ impl Flight {
         let between = self.attempts > 2
             && sent_time.wrapping_sub(first) < clock.wire(self.sent).wrapping_sub(first);
         between.then(|| clock.micros_since_wire(sent_time))
-    }
-}
-
-/// Entries for which an empty queue keeps memory.
-const KEPT_ENTRIES: usize = 64;
-
-/// Once a queue is empty, gives the memory of a burst back, since there are several queues for each peer, and lets the
-/// queue begin anew in the memory that is still in the cache.
-#[inline]
-pub(super) fn release<T>(queue: &mut VecDeque<T>) {
-    if queue.is_empty() {
-        queue.clear();
-        if queue.capacity() > KEPT_ENTRIES {
-            queue.shrink_to(KEPT_ENTRIES);
-        }
     }
 }
 

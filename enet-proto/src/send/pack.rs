@@ -1,6 +1,5 @@
 //! Datagrams made of what waits: which commands leave now, in which order, and around them the header.
 
-use super::in_flight::release;
 use super::queue::Other;
 use super::{Control, Flight, SlotState};
 use crate::clock::Clock;
@@ -97,6 +96,8 @@ struct Packing<'a> {
     wants_acknowledgement: bool,
     /// Whether something did not fit.
     full: bool,
+    /// How long its reliable commands wait to be acknowledged; 0 until there is one.
+    timeout_micros: u32,
 }
 
 impl Packing<'_> {
@@ -145,14 +146,12 @@ impl Peer {
             commands: 0,
             wants_acknowledgement: false,
             full: false,
+            timeout_micros: 0,
         };
         self.pack_acknowledgements(&mut packing);
-        let timeout = self.retransmission_timeout();
         let mut reliable_open = self.pack_lost(&mut packing, clock, stats);
-        while !packing.full
-            && self.pack_next(&mut packing, &mut reliable_open, timeout, (clock, stats))
-        {}
-        self.pack_ping(&mut packing, timeout, clock);
+        while !packing.full && self.pack_next(&mut packing, &mut reliable_open, clock, stats) {}
+        self.pack_ping(&mut packing, clock);
         if packing.commands == 0 {
             return None;
         }
@@ -203,8 +202,7 @@ impl Peer {
                 run.first = run.first.wrapping_add(1);
                 run.count -= 1;
             }
-            self.out.acknowledgements.pop_front();
-            release(&mut self.out.acknowledgements);
+            self.out.acknowledgements.drop_front();
         }
     }
 
@@ -285,8 +283,8 @@ impl Peer {
         &mut self,
         packing: &mut Packing<'_>,
         reliable_open: &mut bool,
-        timeout: u32,
-        (clock, stats): (&Clock, &mut Stats),
+        clock: &Clock,
+        stats: &mut Stats,
     ) -> bool {
         let other = self.out.other.front().map(|(order, _)| *order);
         let reliable = self.out.reliable.front().map(|packet| packet.order);
@@ -294,11 +292,11 @@ impl Peer {
             (Some(reliable), other)
                 if *reliable_open && other.is_none_or(|other| reliable < other) =>
             {
-                *reliable_open = self.pack_reliable(packing, timeout, clock);
+                *reliable_open = self.pack_reliable(packing, clock);
                 true
             }
             (_, Some(_)) => {
-                self.pack_other(packing, timeout, clock, stats);
+                self.pack_other(packing, clock, stats);
                 true
             }
             _ => false,
@@ -307,7 +305,7 @@ impl Peer {
 
     /// Packs the next reliable piece; false if a window is closed and no more of them may leave.
     #[inline]
-    fn pack_reliable(&mut self, packing: &mut Packing<'_>, timeout: u32, clock: &Clock) -> bool {
+    fn pack_reliable(&mut self, packing: &mut Packing<'_>, clock: &Clock) -> bool {
         let Some(packet) = self.out.reliable.front() else {
             return false;
         };
@@ -341,6 +339,10 @@ impl Peer {
         let Some(piece) = self.out.take_reliable_piece() else {
             return false;
         };
+        if packing.timeout_micros == 0 {
+            packing.timeout_micros = self.round_trip.timeout_micros(&self.retransmission);
+        }
+        let timeout = packing.timeout_micros;
         output
             .in_flight
             .push(piece, Flight::new(clock.now(), timeout));
@@ -389,13 +391,7 @@ impl Peer {
         true
     }
 
-    fn pack_other(
-        &mut self,
-        packing: &mut Packing<'_>,
-        timeout: u32,
-        clock: &Clock,
-        stats: &mut Stats,
-    ) {
+    fn pack_other(&mut self, packing: &mut Packing<'_>, clock: &Clock, stats: &mut Stats) {
         if self.pack_unreliable(packing, stats) {
             return;
         }
@@ -415,6 +411,7 @@ impl Peer {
             return;
         }
         if let Some((sequence, control)) = self.out.finish_other() {
+            let timeout = self.retransmission_timeout();
             self.out
                 .control
                 .push(control, Flight::new(clock.now(), timeout));
@@ -427,7 +424,7 @@ impl Peer {
     }
 
     /// Adds a ping where nothing else would show whether the remote is alive.
-    fn pack_ping(&mut self, packing: &mut Packing<'_>, timeout: u32, clock: &Clock) {
+    fn pack_ping(&mut self, packing: &mut Packing<'_>, clock: &Clock) {
         let ping = Body::Ping;
         if self.out.flying > 0
             || self.state != State::Connected
@@ -441,6 +438,7 @@ impl Peer {
         if !packing.add_any(&Command::connection(sequence, ping)) {
             return;
         }
+        let timeout = self.retransmission_timeout();
         self.data_sent += ping.fixed_len() as u64;
         self.out
             .control

@@ -1,7 +1,7 @@
 //! What waits to be sent to one peer, in the order of the calls: [`Outgoing`].
 
 use super::InFlight;
-use super::in_flight::release;
+use crate::short_queue::{ShortQueue, release};
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -12,6 +12,8 @@ use proto_core::Instant;
 
 /// The most fragments that a C ENet receiver can put together whatever its window alignment.
 const MOST_FRAGMENTS: usize = 24_576;
+/// A queue of so many bytes is what every peer has; what goes beyond counts for the host.
+const UNCOUNTED_BYTES: usize = 64 << 10;
 /// Connection-level commands that may wait; the host itself never makes more than a few.
 const CONTROLS: usize = 64;
 
@@ -40,7 +42,7 @@ pub(crate) struct Piece {
     number: u32,
     /// Length of a part; 0 if the packet is in one piece.
     part_bytes: u16,
-    /// Whether nobody else held the packet when it was queued.
+    /// Whether it counts for the host: nobody else held the packet when it was queued, behind a long queue.
     is_own: bool,
 }
 
@@ -237,15 +239,15 @@ pub(crate) struct Acknowledgements {
 #[repr(C)]
 pub(crate) struct Outgoing {
     order: u64,
-    pub(crate) other: VecDeque<(u64, Other)>,
+    pub(crate) other: ShortQueue<(u64, Other)>,
     pub(crate) queued_packets: usize,
     pub(crate) queued_bytes: usize,
-    /// Bytes of those of them that are reliable and that nobody else held when they were queued.
+    /// Bytes of those of them that count for the host.
     pub(crate) own_bytes: usize,
-    /// What of these the host's pool knows of.
-    pub(crate) settled_bytes: usize,
+    /// What of these goes beyond the peer's share, as the host's pool knows it.
+    pub(crate) beyond_share: usize,
     pub(crate) reliable: VecDeque<QueuedReliable>,
-    pub(crate) acknowledgements: VecDeque<Acknowledgements>,
+    pub(crate) acknowledgements: ShortQueue<Acknowledgements>,
     /// Commands that are flying.
     pub(crate) flying: usize,
     /// Bytes of reliable packets that are flying.
@@ -269,8 +271,8 @@ impl Outgoing {
         Self {
             order: 0,
             reliable: VecDeque::new(),
-            other: VecDeque::new(),
-            acknowledgements: VecDeque::new(),
+            other: ShortQueue::new(),
+            acknowledgements: ShortQueue::new(),
             lost: VecDeque::new(),
             sent_once: VecDeque::new(),
             sent_again: BinaryHeap::new(),
@@ -283,15 +285,15 @@ impl Outgoing {
             queued_packets: 0,
             queued_bytes: 0,
             own_bytes: 0,
-            settled_bytes: 0,
+            beyond_share: 0,
         }
     }
 
     /// Forgets everything but the number of the last connection-level command.
     pub(crate) fn clear(&mut self) {
-        let settled_bytes = self.settled_bytes;
+        let beyond_share = self.beyond_share;
         *self = Self::new(self.control_sequence);
-        self.settled_bytes = settled_bytes;
+        self.beyond_share = beyond_share;
     }
 
     /// Whether nothing waits and nothing is unacknowledged.
@@ -416,7 +418,7 @@ impl Outgoing {
         };
         channel.reliable = channel.reliable.wrapping_add(parts);
         channel.unreliable = 0;
-        let is_own = payload.is_unique();
+        let is_own = self.queued_bytes > UNCOUNTED_BYTES && payload.is_unique();
         if is_own {
             self.own_bytes += payload.len();
         }
@@ -499,8 +501,7 @@ impl Outgoing {
     /// Takes the front of the other queue out, which is an unreliable packet of so many bytes.
     #[inline]
     pub(crate) fn pop_unreliable(&mut self, bytes: usize) {
-        self.other.pop_front();
-        release(&mut self.other);
+        self.other.drop_front();
         self.queued_packets -= 1;
         self.queued_bytes -= bytes;
     }
@@ -508,7 +509,6 @@ impl Outgoing {
     /// Takes the front of the other queue out.
     pub(crate) fn drop_other(&mut self) -> Option<Other> {
         let (_, other) = self.other.pop_front()?;
-        release(&mut self.other);
         if !matches!(other, Other::Control(..)) {
             self.queued_packets -= 1;
             self.queued_bytes -= other.packet_bytes();
@@ -549,7 +549,7 @@ mod tests {
         queue(&mut out, &mut channel, PacketFlags::NONE, 0);
         assert_eq!(out.reliable.len(), 1);
         queue(&mut out, &mut channel, PacketFlags::NONE, 0);
-        let last = &out.other.back().unwrap().1;
+        let last = &out.other.back_mut().unwrap().1;
         assert!(matches!(last, Other::Unreliable(0, 1, 1, _)), "{last:?}");
     }
 

@@ -4,6 +4,7 @@ mod common;
 mod demo;
 mod dtls;
 mod ndjson;
+mod network;
 mod scene;
 mod stun;
 mod swarm;

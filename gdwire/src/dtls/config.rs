@@ -17,8 +17,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct DtlsServer {
     /// The certificate that clients get to see, and its key.
     pub identity: Identity,
-    /// Sessions at a time, for each listener, that have no ENet connection yet; their clients have proven their address.
-    /// Default: 256, up to 64 KiB each.
+    /// Sessions at a time, for each listener, that have no ENet connection yet; their clients have proven their address. A
+    /// handshake that failed counts for as long as it may take. Default: 256, up to 64 KiB each.
     pub half_open: usize,
     /// How many of these one IPv4 address, or one IPv6 network of 64 bits, may have. Default: 8.
     pub half_open_per_address: usize,

@@ -136,8 +136,7 @@ pub(super) fn to_std(now: Instant) -> std::time::Instant {
 /// The deadline `at` that the library named at `now`, if it is one.
 pub(super) fn from_std(now: Instant, at: std::time::Instant) -> Option<Instant> {
     let since = at.saturating_duration_since(*ORIGIN);
-    let at = Instant::ZERO.saturating_add(since);
-    // Rounded up: at the microsecond before, nothing is due yet.
-    let at = at.saturating_add(Duration::from_micros(1));
+    // Rounded up, and after `now`: at the microsecond before nothing is due yet, and what was due has just been done.
+    let at = Instant::ZERO.saturating_add(since).max(now).add_micros(1);
     (at.saturating_since(now) < NEVER).then_some(at)
 }

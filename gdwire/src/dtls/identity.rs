@@ -190,20 +190,22 @@ fn moment(since_1970: Duration) -> Option<Time> {
 /// What a self-signed server certificate says.
 struct SelfSigned {
     subject: Name,
-    alternative: GeneralName,
+    alternatives: Vec<GeneralName>,
 }
 
 impl SelfSigned {
     fn new(name: &str) -> Option<Self> {
-        let alternative = match name.parse() {
-            Ok(IpAddr::V4(address)) => GeneralName::IpAddress(octets(&address.octets())?),
-            Ok(IpAddr::V6(address)) => GeneralName::IpAddress(octets(&address.octets())?),
-            Err(_) if is_host_name(name) => GeneralName::DnsName(Ia5String::new(name).ok()?),
+        let address = match name.parse() {
+            Ok(IpAddr::V4(address)) => Some(GeneralName::IpAddress(octets(&address.octets())?)),
+            Ok(IpAddr::V6(address)) => Some(GeneralName::IpAddress(octets(&address.octets())?)),
+            Err(_) if is_host_name(name) => None,
             Err(_) => return None,
         };
+        // An address as well: mbedTLS before 3.4 looks at nothing else.
+        let host = GeneralName::DnsName(Ia5String::new(name).ok()?);
         Some(Self {
             subject: Name::from_str(&format!("CN={name}")).ok()?,
-            alternative,
+            alternatives: address.into_iter().chain([host]).collect(),
         })
     }
 }
@@ -239,7 +241,7 @@ impl BuilderProfile for SelfSigned {
         };
         let usage = KeyUsage(KeyUsages::DigitalSignature.into());
         let purpose = ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH]);
-        let names = SubjectAltName(vec![self.alternative.clone()]);
+        let names = SubjectAltName(self.alternatives.clone());
         Ok(vec![
             (&constraints).to_extension(tbs.subject(), &[])?,
             (&usage).to_extension(tbs.subject(), &[])?,

@@ -3,12 +3,13 @@
 use super::config::DtlsServer;
 use super::engine::{Cookie, Engine};
 use super::failure::{Alert, DtlsFailure};
+use super::half_open::HalfOpen;
 use super::hello::{self, ClientHello, CookieJar, Record};
 use super::session::{Outcome, Owner, SCRATCH, Session};
 use super::{DtlsStats, Ended, Received};
 use alloc::collections::{BTreeSet, VecDeque};
 use core::mem;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use dimpl::DtlsCertificate;
 use proto_core::{Instant, Transmit};
 use std::collections::{HashMap, HashSet};
@@ -46,13 +47,21 @@ struct Place {
     opening: Option<(Box<Session>, [u8; 32])>,
     /// Whether the open session carries an ENet connection.
     is_used: bool,
+    /// Until when a handshake that failed counts as one, so that nobody can have one after the other computed.
+    cools_until: Option<Instant>,
     is_counted: bool,
     armed: Option<Instant>,
 }
 
 impl Place {
     fn is_half_open(&self) -> bool {
-        self.opening.is_some() || (self.open.is_some() && !self.is_used)
+        self.opening.is_some()
+            || self.cools_until.is_some()
+            || (self.open.is_some() && !self.is_used)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.open.is_none() && self.opening.is_none() && self.cools_until.is_none()
     }
 
     /// Whether it has nothing to send, and its deadline is known.
@@ -66,45 +75,8 @@ impl Place {
     fn poll_timeout(&self) -> Option<Instant> {
         let open = self.open.as_ref().and_then(|it| it.poll_timeout());
         let opening = self.opening.as_ref().and_then(|(it, _)| it.poll_timeout());
-        open.into_iter().chain(opening).min()
-    }
-}
-
-/// How many sessions have no ENet connection yet, in all and by network.
-#[derive(Debug, Default)]
-struct HalfOpen {
-    total: usize,
-    by_network: HashMap<IpAddr, usize>,
-}
-
-impl HalfOpen {
-    fn of(&self, address: SocketAddr) -> usize {
-        let count = self.by_network.get(&network(address));
-        count.copied().unwrap_or(0)
-    }
-
-    fn add(&mut self, address: SocketAddr) {
-        self.total += 1;
-        *self.by_network.entry(network(address)).or_default() += 1;
-    }
-
-    fn remove(&mut self, address: SocketAddr) {
-        self.total -= 1;
-        let network = network(address);
-        if let Some(count) = self.by_network.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_network.remove(&network);
-            }
-        }
-    }
-}
-
-/// Whoever has one address of IPv6 has 64 bits of them.
-fn network(address: SocketAddr) -> IpAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-        ip @ IpAddr::V4(_) => ip,
+        let all = open.into_iter().chain(opening).chain(self.cools_until);
+        all.min()
     }
 }
 
@@ -207,8 +179,12 @@ impl Listener {
         (hello, cookie): (ClientHello<'_>, Cookie),
         datagram: &[u8],
     ) -> Received {
-        let is_counted = self.places.get(&from).is_some_and(|place| place.is_counted);
-        if !is_counted && !self.has_room(from) {
+        // A client that starts anew during its handshake waits for the end of the old one.
+        let is_busy = self.places.get(&from).is_some_and(Place::is_half_open);
+        if is_busy {
+            self.stats.network_full += 1;
+        }
+        if is_busy || !self.has_room(from) {
             return Received::Dropped;
         }
         self.stats.handshakes += 1;
@@ -239,7 +215,7 @@ impl Listener {
             self.stats.network_full += 1;
             return false;
         }
-        if self.half_open.total >= self.settings.half_open {
+        if self.half_open.total() >= self.settings.half_open {
             self.stats.full += 1;
             return false;
         }
@@ -275,6 +251,7 @@ impl Listener {
         match opening {
             Some(Outcome::Ended(failure)) => {
                 place.opening = None;
+                place.cools_until = Some(now.saturating_add(self.settings.handshake_timeout));
                 self.stats.failed += 1;
                 self.end(address, failure, false);
             }
@@ -338,7 +315,7 @@ impl Listener {
             _ => {}
         }
         place.is_counted = is_half_open;
-        if place.open.is_some() || place.opening.is_some() {
+        if !place.is_empty() {
             self.places.insert(address, place);
         }
     }
@@ -408,6 +385,9 @@ impl Listener {
         let Some(place) = self.places.get_mut(&address) else {
             return;
         };
+        if place.cools_until.is_some_and(|end| end <= now) {
+            place.cools_until = None;
+        }
         let scratch = &mut self.scratch[..];
         let opening = place.opening.as_mut();
         let opening = opening.map(|(it, _)| it.handle_timeout(now, scratch));

@@ -45,6 +45,7 @@ mod config;
 mod connection;
 mod engine;
 mod failure;
+mod half_open;
 mod hello;
 mod identity;
 mod listener;
@@ -100,7 +101,7 @@ pub struct DtlsStats {
     pub opened: u64,
     /// Handshakes that failed.
     pub failed: u64,
-    /// Handshakes not begun because one address had too many sessions without an ENet connection.
+    /// Handshakes not begun because one address, or its network, had too many sessions without an ENet connection.
     pub network_full: u64,
     /// Handshakes not begun because all addresses together had too many of them.
     pub full: u64,

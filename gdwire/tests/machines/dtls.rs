@@ -1,11 +1,11 @@
 //! DTLS between servers and clients in memory: who joins, what is refused and why, what gets lost, floods.
 
-use crate::common::{SERVER, World, peer};
+use crate::common::{Node, SERVER, World, peer};
 use core::net::SocketAddr;
 use core::time::Duration;
 use gdwire::dtls::{Alert, DtlsClient, DtlsFailure, DtlsServer, Identity, OVERHEAD};
 use gdwire::session::{Target, TransferMode};
-use gdwire::{DisconnectReason, Event, Handled, ServerConfig, Value};
+use gdwire::{Client, DisconnectReason, Event, Handled, ServerConfig, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testkit::{Link, NodeId};
 
@@ -344,6 +344,7 @@ fn an_alert_in_the_clear_does_not_stop_an_honest_handshake() {
     assert!(world.client(client).is_connected());
 }
 
+// req: HB-9, HG-12
 #[test]
 fn a_flood_of_hellos_from_spoofed_addresses_costs_no_memory_and_no_amplification() {
     let mut world = world(dtls_server());
@@ -374,7 +375,7 @@ fn a_flood_of_hellos_from_spoofed_addresses_costs_no_memory_and_no_amplification
 
 /// What a client says first.
 fn recorded_hello() -> Vec<u8> {
-    use gdwire::{Client, ClientConfig, Instant};
+    use gdwire::{ClientConfig, Instant};
     let mut config = ClientConfig::new([9; 32]);
     config.dtls = Some(DtlsClient::accept_anybody());
     let mut client = Client::new(config).unwrap();
@@ -386,6 +387,50 @@ fn recorded_hello() -> Vec<u8> {
     buffer[transmit.bytes].to_vec()
 }
 
+// req: HB-9
+#[test]
+fn a_client_that_makes_the_server_hold_too_much_is_cut_off() {
+    let mut world = world(dtls_server());
+    let client = connect(&mut world, 7, trusting(1, NAME));
+    // The server has sent its certificate; what the client answers is lost.
+    world.network.run_for(Duration::from_millis(70));
+    let (server, address) = (world.server, world.network.address(client));
+    let lossy = Link {
+        loss: 1000,
+        ..Link::PERFECT
+    };
+    world
+        .network
+        .set_link(address, SERVER.parse().unwrap(), lossy);
+    world.network.run_for(Duration::from_millis(100));
+    assert_eq!(world.server().dtls_stats().handshakes, 1);
+    // Fragments of 1,000 bytes of a message of 100,000, which never becomes complete.
+    for number in 1..100_u8 {
+        let [_, high, middle, low] = (u32::from(number) * 1000).to_be_bytes();
+        let fragment = [
+            &[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, number, 3, 244][..],
+            &[16, 1, 0x86, 0xa0, 0, 2, high, middle, low, 0, 3, 232],
+            &[0; 1000],
+        ]
+        .concat();
+        let _ = world.network.deliver(server, address, &fragment);
+    }
+    world.network.run_for(Duration::from_millis(1));
+    let events = world.network.take_events(server);
+    assert!(
+        matches!(
+            &events[..],
+            [Event::DtlsFailed {
+                failure: DtlsFailure::Protocol,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
+    assert_eq!(world.server().dtls_stats().failed, 1);
+}
+
+// req: HB-9
 #[test]
 fn one_address_has_a_few_handshakes_and_all_together_have_some() {
     let mut settings = dtls_server();
@@ -409,9 +454,36 @@ fn one_address_has_a_few_handshakes_and_all_together_have_some() {
     ));
 }
 
+#[test]
+fn handshakes_that_fail_count_until_they_are_forgotten() {
+    let mut settings = dtls_server();
+    settings.half_open_per_address = 2;
+    let mut world = world(settings);
+    let there: SocketAddr = SERVER.parse().unwrap();
+    let knock = |world: &mut World, port: u16| {
+        let mut config = world.client_config(7);
+        config.dtls = Some(trusting(2, NAME));
+        let mut client = Client::new(config).unwrap();
+        client.connect(world.network.now(), there).unwrap();
+        let address = SocketAddr::from(([10, 7, 7, 7], port));
+        world.network.add(address, Node::Client(Box::new(client)));
+        world.network.run_for(Duration::from_secs(3));
+        let stats = world.server().dtls_stats();
+        (stats.failed, stats.network_full > 0)
+    };
+    assert_eq!(knock(&mut world, 1), (1, false));
+    assert_eq!(knock(&mut world, 2), (2, false));
+    assert_eq!(knock(&mut world, 3), (2, true));
+    // Another network is not affected, and neither is this one later.
+    join(&mut world, 8);
+    world.network.run_for(Duration::from_secs(12));
+    let (failed, _) = knock(&mut world, 4);
+    assert!(failed > 2, "{failed}");
+}
+
 /// Brings a client to the end of the handshake that sends no ENet; tells whether it came so far.
 fn lone_session(world: &mut World, server: NodeId, from: SocketAddr) -> bool {
-    use gdwire::{Client, ClientConfig};
+    use gdwire::ClientConfig;
     let mut config = ClientConfig::new([9; 32]);
     config.dtls = Some(DtlsClient::accept_anybody());
     let mut client = Client::new(config).unwrap();

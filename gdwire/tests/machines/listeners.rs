@@ -4,10 +4,13 @@ use crate::common::main_node;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
 use core::time::Duration;
-use gdwire::session::{NodeKey, PeerId, Relay, Target, TransferMode};
+use gdwire::session::{
+    NodeConfig, NodeKey, PeerId, PropertyConfig, Relay, SceneConfig, SpawnConfig, SpawnerConfig,
+    SynchronizerConfig, Target, TransferMode, Visibility,
+};
 use gdwire::{
-    Client, ClientConfig, ConfigError, DisconnectReason, Event, Instant, RefusalReason, Server,
-    ServerConfig, Value,
+    Blueprint, Client, ClientConfig, ConfigError, DisconnectReason, Event, Instant, RefusalReason,
+    Server, ServerConfig, Value,
 };
 
 /// A server and clients that reach each of its listeners at once.
@@ -208,6 +211,66 @@ fn clients_of_several_listeners_are_peers_of_one_game() {
     hall.settle();
     hall.pass(Duration::from_secs(1));
     assert!(hall.server.is_closed());
+}
+
+#[test]
+fn visibility_is_that_of_one_game_whatever_listener_a_client_came_to() {
+    let unit = SceneConfig::new("res://unit.tscn")
+        .node(NodeConfig::new("."))
+        .node(NodeConfig::new("Sync").synchronizer(
+            SynchronizerConfig::new().property(PropertyConfig::new("hp").initial(100).on_change()),
+        ))
+        .build()
+        .unwrap();
+    let spawner = SpawnerConfig::new("../Units").scene("res://unit.tscn");
+    let blueprint = Blueprint::new()
+        .scene(unit)
+        .node(NodeConfig::new("World/Units"))
+        .node(NodeConfig::new("World/Spawner").spawner(spawner));
+    let mut hall = Hall::new(config(2));
+    hall.server.add_blueprint(&blueprint).unwrap();
+    let all: Vec<_> = (0..4)
+        .map(|number| {
+            let at = hall.join(10 + number, usize::try_from(number).unwrap() % 2);
+            hall.client(at).client.add_blueprint(&blueprint).unwrap();
+            at
+        })
+        .collect();
+    hall.settle();
+    let spawner = hall.server.session().node("World/Spawner").unwrap();
+    let unit = hall
+        .server
+        .spawn(spawner, SpawnConfig::scene(0, "Spy"))
+        .unwrap();
+    hall.pass(Duration::from_millis(200));
+    let who_sees = |hall: &mut Hall| -> Vec<i32> {
+        let sees = |guest: &Guest| guest.client.session().node("World/Units/Spy").is_some();
+        let seeing = hall.clients.values().filter(|guest| sees(guest));
+        ids(seeing.map(|guest| guest.client.session().id()))
+    };
+    assert_eq!(who_sees(&mut hall), [10, 11, 12, 13]);
+
+    // Hidden from all but one at each listener.
+    let sync = hall.server.session().node("World/Units/Spy/Sync").unwrap();
+    hall.server
+        .set_public_visibility(sync, Visibility::Hidden)
+        .unwrap();
+    for id in [10, 13] {
+        let peer = PeerId::new(id).unwrap();
+        hall.server
+            .set_visibility(sync, peer, Visibility::Visible)
+            .unwrap();
+    }
+    hall.pass(Duration::from_millis(200));
+    assert_eq!(who_sees(&mut hall), [10, 13]);
+    hall.server.set(unit, "hp", 7).unwrap();
+    hall.pass(Duration::from_millis(200));
+    for (at, expected) in [(all[0], Some(7)), (all[1], None), (all[3], Some(7))] {
+        let session = hall.client(at).client.session();
+        let node = session.node("World/Units/Spy");
+        let hp = node.and_then(|node| session.property(node, "hp"));
+        assert_eq!(hp.and_then(Value::as_int), expected);
+    }
 }
 
 #[test]

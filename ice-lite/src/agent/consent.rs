@@ -73,18 +73,21 @@ impl Agent {
     /// The peer does not want what we send on this pair, or is gone: nothing but STUN goes there any more.
     fn lose_consent(&mut self, key: PairKey) {
         let path = self.path_of(key);
+        let was_selected = self.selected == Some(key);
+        if was_selected {
+            self.selected = None;
+        }
         self.fail_pair(key, "consent has ended");
         if let Some(pair) = self.pair_mut(key) {
             pair.consent = None;
         }
-        if self.selected != Some(key) {
+        if !was_selected {
             return;
         }
         self.note(Entry::ConsentExpired);
         if let Some(path) = path {
             self.tell(Event::ConsentExpired(path));
         }
-        self.selected = None;
         if self.pairs.iter().any(|pair| pair.valid.is_some()) {
             // A pair that was kept warm takes over.
             self.enter(State::Disconnected);

@@ -1,5 +1,6 @@
 //! The agent: [`Agent`].
 
+mod attributes;
 mod conclude;
 mod consent;
 mod local;
@@ -34,6 +35,7 @@ use proto_core::{Handled, Instant, SeedRng};
 use stun_proto::attribute::{ErrorNumber, UnknownAttributes};
 use stun_proto::{Class, Integrity, Key, Message, Method, ParseError};
 
+pub use attributes::AttributesError;
 pub use local::AddError;
 pub use local_candidate::LocalCandidate;
 pub use restart::{RemoteChange, RestartError, SetRemoteError};
@@ -56,6 +58,10 @@ pub struct Agent {
     pairs: Vec<Pair>,
     triggered: VecDeque<PairKey>,
     early: Vec<Early>,
+    /// Attributes that the caller adds to every check.
+    extra: Vec<(u16, Box<[u8]>)>,
+    /// The watched attribute as it was told last.
+    watched: Option<Box<[u8]>>,
     /// Remote candidates of a generation that is not known yet.
     held: Vec<Candidate>,
     names: Vec<Name>,
@@ -218,6 +224,8 @@ impl Agent {
             pairs: Vec::new(),
             triggered: VecDeque::new(),
             early: Vec::new(),
+            extra: Vec::new(),
+            watched: None,
             held: Vec::new(),
             names: Vec::new(),
             foundations: Vec::new(),

@@ -214,6 +214,7 @@ impl Agent {
             Claim::Role(..) => {}
         }
         self.answer(request, ReplyKind::Success(request.integrity));
+        self.watch(message);
         let value = check::nomination(message, self.config.nomination_attribute);
         let nominated = (names && self.role == Role::Controlled)
             .then(|| (request.id, value.unwrap_or_default()));

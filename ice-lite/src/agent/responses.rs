@@ -215,11 +215,18 @@ impl Agent {
 
     /// The pair does not work, or its nomination did not.
     pub(super) fn fail_pair(&mut self, key: PairKey, why: &'static str) {
+        let in_use = self.selected == Some(key);
         let Some(pair) = self.pair_mut(key) else {
             return;
         };
         pair.check = None;
         pair.nominate_next = false;
+        if in_use {
+            // Consent ends a path in use, and not the one check that named it once more.
+            self.triggered.retain(|&waiting| waiting != key);
+            self.set_pair_state(key, PairState::Succeeded, why);
+            return;
+        }
         pair.may_retry = false;
         pair.valid = None;
         pair.nominated = None;

@@ -11,7 +11,7 @@ use core::ops::Range;
 use proto_core::{Instant, Transmit};
 
 /// No check is longer.
-const MOST_CHECK_BYTES: u32 = 640;
+const MOST_CHECK_BYTES: u32 = 900;
 
 /// Why data cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -135,6 +135,7 @@ impl Agent {
             tie_breaker: self.tie_breaker,
             nominates: false,
             nomination: None,
+            extra: &[],
         };
         let length = request.write(buffer, &previous.remote.side.key).ok()?;
         Some(transmit(previous.path.base, previous.path.remote, length))
@@ -176,6 +177,7 @@ impl Agent {
             nomination: check
                 .nomination
                 .map(|value| (self.config.nomination_attribute, value)),
+            extra: &self.extra,
         };
         request.write(buffer, &remote.side.key).ok()
     }

@@ -162,6 +162,8 @@ impl<'a> Fields<'a> {
                 "raddr" if address.is_none() => address = Some(value),
                 "rport" if related_port.is_none() => related_port = Some(port(value)?),
                 "tcptype" if tail.tcp.is_none() => tail.tcp = Some(value),
+                // The first counts; as extensions they would be the first when they are read again.
+                "raddr" | "rport" | "tcptype" => {}
                 _ => tail.extensions.push((name.to_owned(), value.to_owned())),
             }
         }

@@ -195,6 +195,7 @@ fn what_nobody_authenticates_finds_nobody_and_leaves_nothing() {
             tie_breaker: 1,
             nominates: true,
             nomination: None,
+            extra: &[],
         };
         let mut buffer = [0; 600];
         let length = request.write(&mut buffer, &key).expect("it fits");
@@ -300,6 +301,7 @@ fn ten_thousand_lite_sessions_share_one_socket() {
             tie_breaker: 1,
             nominates: true,
             nomination: None,
+            extra: &[],
         };
         let length = request.write(&mut buffer, &key).expect("it fits");
         let bytes = buffer[..length].to_vec();

@@ -1,0 +1,4 @@
+//! Candidate lines.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_bodies::ice_candidate(data));
