@@ -19,7 +19,7 @@ const DEFAULT_STRATEGY: i32 = 0;
 
 /// zlib (Godot: `COMPRESS_ZLIB`): one stream (RFC 1950) of level 6 in each datagram.
 ///
-/// Holds 360 KB of state for compression and 11 KB for decompression, made once: neither direction allocates. The
+/// Holds 320 KB of state for compression and 11 KB for decompression, made once: neither direction allocates. The
 /// output is the window, so a stream needs no more memory for any window it asks for. A stream with a dictionary, a
 /// wrong checksum or no end is refused; what follows the end is passed over, as Godot does.
 ///

@@ -29,7 +29,7 @@ const MAXIMUM_WINDOW_BYTES: u64 = 8 << 20;
 
 /// Zstandard (Godot: `COMPRESS_ZSTD`): one frame (RFC 8878) in each datagram.
 ///
-/// Holds 50 KB of state, made once: neither direction allocates for what fits a datagram. A frame with a dictionary, a
+/// Holds 55 KB of state, made once: neither direction allocates for what fits a datagram. A frame with a dictionary, a
 /// window above 8 MiB, a content that does not fit or does not have the length it says, or anything behind it, is
 /// refused. A checksum, which Godot does not write, is not compared. Input above 65,535 bytes, which no datagram has,
 /// is not compressed.

@@ -17,26 +17,53 @@ const HEADER_SINGLE_SEGMENT: u8 = 0x20;
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     huffman: huffman::Decoder,
-    /// For runs of literals, offsets, and lengths of copies; the flag says whether there is one to repeat.
-    codes: [(Decoding, bool); 3],
+    /// For runs of literals, offsets, and lengths of copies.
+    codes: [Code; 3],
     room: Decoding,
+}
+
+/// The tables of one kind.
+#[derive(Clone, Debug)]
+struct Code {
+    default: Decoding,
+    own: Decoding,
+    last: Last,
+}
+
+/// Which table the last block used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    None,
+    Default,
+    Own,
+}
+
+impl Code {
+    const fn table(&self) -> &Decoding {
+        match self.last {
+            Last::Own => &self.own,
+            Last::None | Last::Default => &self.default,
+        }
+    }
 }
 
 impl Tables {
     pub(super) fn new() -> Self {
         Self {
             huffman: huffman::Decoder::new(),
-            codes: DEFAULTS
-                .each_ref()
-                .map(|default| (Decoding::of(default), false)),
+            codes: DEFAULTS.each_ref().map(|default| Code {
+                default: Decoding::of(default),
+                own: Decoding::single(0),
+                last: Last::None,
+            }),
             room: Decoding::single(0),
         }
     }
 
     fn forget(&mut self) {
         self.huffman.forget();
-        for (_, is_known) in &mut self.codes {
-            *is_known = false;
+        for code in &mut self.codes {
+            code.last = Last::None;
         }
     }
 }
@@ -148,7 +175,7 @@ fn decode_block(
         rest.is_empty().then_some(())?;
     } else {
         let stream = read_tables(rest, codes)?;
-        let [(runs, _), (offsets, _), (copies, _)] = &*codes;
+        let [runs, offsets, copies] = codes.each_ref().map(Code::table);
         let mut bits = Backward::new(stream)?;
         let mut run = runs.start(&mut bits);
         let mut offset = offsets.start(&mut bits);
@@ -194,30 +221,31 @@ fn read_count(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// Makes the tables that the section describes; gives the bits that follow.
-fn read_tables<'a>(bytes: &'a [u8], codes: &mut [(Decoding, bool); 3]) -> Option<&'a [u8]> {
+fn read_tables<'a>(bytes: &'a [u8], codes: &mut [Code; 3]) -> Option<&'a [u8]> {
     let (&modes, mut rest) = bytes.split_first()?;
     if modes & 3 != 0 {
         return None;
     }
-    for (kind, (table, is_known)) in codes.iter_mut().enumerate() {
-        match modes >> (6 - 2 * kind) & 3 {
-            0 => table.set(&DEFAULTS[kind]),
+    for (kind, code) in codes.iter_mut().enumerate() {
+        code.last = match modes >> (6 - 2 * kind) & 3 {
+            0 => Last::Default,
             1 => {
                 let (&symbol, following) = rest.split_first()?;
                 (usize::from(symbol) < SYMBOLS[kind]).then_some(())?;
-                table.set_single(symbol);
+                code.own.set_single(symbol);
                 rest = following;
+                Last::Own
             }
             2 => {
                 let (distribution, following) =
                     Distribution::read(rest, SYMBOLS[kind], LOGS[kind])?;
-                table.set(&distribution);
+                code.own.set(&distribution);
                 rest = following;
+                Last::Own
             }
-            _ if *is_known => {}
+            _ if code.last != Last::None => code.last,
             _ => return None,
-        }
-        *is_known = true;
+        };
     }
     Some(rest)
 }
