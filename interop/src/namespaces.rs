@@ -172,7 +172,8 @@ pub fn alone(body: impl FnOnce(IpAddr) + Send) {
         unshare(CloneFlags::CLONE_NEWNET).map_err(|error| error.to_string())?;
         for words in [
             "link set lo up".to_owned(),
-            "link add eth type dummy".to_owned(),
+            "link add eth type veth peer name far".to_owned(),
+            "link set far up".to_owned(),
             format!("addr add {address}/24 dev eth"),
             "link set eth up".to_owned(),
         ] {
