@@ -242,13 +242,14 @@ impl Invitations {
             self.stats.excess_ports += 1;
             return Err(DropReason::TooManyPorts);
         }
+        let at = self.targets.len();
         self.targets.push(Target {
             address: from,
             heard: false,
             next: now,
             ..invited
         });
-        Ok(self.targets.last_mut().expect("it was just pushed"))
+        Ok(&mut self.targets[at])
     }
 
     /// Who was invited at `ip`: of several behind one NAT box the first that was not heard yet.
