@@ -122,7 +122,7 @@ pub fn trial(name: &str, seeds: u64, scenario: impl Fn(&mut Run) -> Result<(), B
     let mut summary = Summary::default();
     for seed in first..=last {
         let mut run = Run::new(&Case::new(name, seed));
-        if let Err(broken) = run.attempt(&scenario) {
+        if let Err(broken) = scenario(&mut run) {
             let (case, tries) = shrink::shrink(&run, &broken, &scenario);
             panic!("{}", report(&run, &broken, &case, tries));
         }
@@ -150,7 +150,7 @@ pub fn hunt(
 ) -> Option<(Case, Broken)> {
     (1..=seeds).find_map(|seed| {
         let mut run = Run::new(&Case::new(name, seed));
-        let broken = run.attempt(&scenario).err()?;
+        let broken = scenario(&mut run).err()?;
         Some((shrink::shrink(&run, &broken, &scenario).0, broken))
     })
 }
@@ -164,7 +164,7 @@ pub fn replay(
     case: &Case,
     scenario: impl Fn(&mut Run) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
-    Run::new(case).attempt(&scenario)
+    scenario(&mut Run::new(case))
 }
 
 fn report(run: &Run, broken: &Broken, case: &Case, tries: usize) -> String {

@@ -149,13 +149,6 @@ impl Run {
         self
     }
 
-    pub(super) fn attempt(
-        &mut self,
-        scenario: impl Fn(&mut Self) -> Result<(), Broken>,
-    ) -> Result<(), Broken> {
-        scenario(self)
-    }
-
     /// The seed, for everything that the scenario draws itself.
     #[must_use]
     pub const fn seed(&self) -> u64 {

@@ -46,7 +46,7 @@ struct Search<'a, S> {
 impl<S: Fn(&mut Run) -> Result<(), Broken>> Search<'_, S> {
     fn breaks(&mut self, case: &Case) -> bool {
         self.tries += 1;
-        let result = Run::new(case).quietly().attempt(&self.scenario);
+        let result = (self.scenario)(&mut Run::new(case).quietly());
         result.is_err_and(|broken| broken.invariant == self.broken.invariant)
     }
 
