@@ -8,7 +8,7 @@ const KEPT_ENTRIES: usize = 64;
 /// Once a queue is empty, gives the memory of a burst back, since there are several queues for each peer, and lets the
 /// queue begin anew in the memory that is still in the cache.
 #[inline]
-fn release<T>(queue: &mut VecDeque<T>) {
+pub(crate) fn release<T>(queue: &mut VecDeque<T>) {
     if queue.is_empty() {
         queue.clear();
         if queue.capacity() > KEPT_ENTRIES {

@@ -209,17 +209,26 @@ impl Peer {
                     around.drop(DropReason::NoSentTime);
                     break;
                 };
-                self.acknowledge(head.channel, head.sequence, sent_time, around.config);
+                // What was taken in was inside the window.
+                let taken = matches!(step, Step::Done) && head.number() == Head::SEND_RELIABLE;
+                if taken || self.is_in_time(head) {
+                    self.acknowledge(head, sent_time, around.config);
+                }
             }
         }
         around.received.applied = applied;
         around.received.answers = answers;
-        if acknowledged && self.out.flying > 0 {
-            if self.retransmission.is_early {
-                self.find_overtaken();
-            }
-            self.find_retransmit_at();
+        if !acknowledged {
+            return;
         }
+        if self.out.flying == 0 {
+            self.out.forget_sent();
+            return;
+        }
+        if self.retransmission.is_early {
+            self.find_overtaken();
+        }
+        self.find_retransmit_at();
     }
 
     /// Decodes what follows `head`, which begins at byte `at`, and handles it. The frequent kinds come first.
@@ -420,6 +429,10 @@ impl Peer {
         output
             .in_flight
             .remove(sequence, |piece| out.finish_piece(piece));
+        // Most are acknowledged in order: then nobody has to look for this one.
+        if out.sent_once.front() == Some(&(channel, sequence)) {
+            out.sent_once.pop_front();
+        }
         self.measured(clock.now(), micros);
         self.disconnect_if_drained();
         Step::Done
@@ -494,19 +507,21 @@ impl Peer {
         Step::Done
     }
 
+    /// Whether a command that has been handled may be acknowledged: not if it was too early, and must come again.
+    fn is_in_time(&mut self, head: Head) -> bool {
+        head.channel == CONNECTION_CHANNEL
+            || self
+                .channels
+                .open(head.channel)
+                .is_none_or(|channel| channel.input.acknowledges(head.sequence))
+    }
+
     /// Queues the acknowledgement of a command that has been handled.
     #[inline]
-    fn acknowledge(&mut self, channel: u8, sequence: u16, sent_time: u16, config: &Config) {
-        if self.state == State::Disconnecting {
-            return;
+    fn acknowledge(&mut self, head: Head, sent_time: u16, config: &Config) {
+        if self.state != State::Disconnecting {
+            self.out
+                .queue_acknowledgement((head.channel, head.sequence, sent_time), &config.limits);
         }
-        if channel != CONNECTION_CHANNEL
-            && let Some(channel) = self.channels.open(channel)
-            && !channel.input.acknowledges(sequence)
-        {
-            return;
-        }
-        self.out
-            .queue_acknowledgement((channel, sequence, sent_time), &config.limits);
     }
 }

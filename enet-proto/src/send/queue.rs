@@ -2,7 +2,7 @@
 
 use super::InFlight;
 use crate::ring::Ring;
-use crate::short_queue::ShortQueue;
+use crate::short_queue::{ShortQueue, release};
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -480,6 +480,17 @@ impl Outgoing {
         front.next.number += 1;
         front.sequence = front.sequence.wrapping_add(1);
         Some(piece)
+    }
+
+    /// Empties the lists of what flies, once nothing does: what was acknowledged must not stay in them.
+    #[inline]
+    pub(crate) fn forget_sent(&mut self) {
+        self.sent_once.clear();
+        release(&mut self.sent_once);
+        if !(self.sent_again.is_empty() && self.resent.is_empty()) {
+            self.sent_again = BinaryHeap::new();
+            self.resent = VecDeque::new();
+        }
     }
 
     /// Notes that the front of the other queue, or its next part, was sent; gives it back if it was a control.
