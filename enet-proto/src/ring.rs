@@ -1,9 +1,10 @@
 //! A queue whose entries are written once, where they stay: [`Ring`].
 
+use crate::short_queue::CALM_ENTRIES;
 use alloc::vec::Vec;
 
 /// Places with which a ring begins.
-const FIRST_PLACES: usize = 4;
+const FIRST_PLACES: usize = CALM_ENTRIES;
 /// Places that an empty ring keeps.
 const KEPT_PLACES: usize = 64;
 
@@ -122,6 +123,17 @@ impl<T> Ring<T> {
         self.places.truncate(KEPT_PLACES);
         self.places.shrink_to_fit();
     }
+
+    /// As [`tidy`](crate::short_queue::tidy).
+    pub(crate) fn tidy(&mut self) {
+        let needed = (2 * self.len).max(CALM_ENTRIES).next_power_of_two();
+        if self.places.len() > 2 * needed {
+            self.places.rotate_left(self.first);
+            self.first = 0;
+            self.places.truncate(needed);
+            self.places.shrink_to_fit();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -138,7 +150,14 @@ mod tests {
             // Phases of growing and of shrinking, so that it is long as well as empty.
             let grows = number % 400 < 150;
             match rng.below(4) {
-                0 => assert_eq!(ring.pop_front(), model.pop_front()),
+                0 => {
+                    assert_eq!(ring.pop_front(), model.pop_front());
+                    if number % 16 == 0 {
+                        ring.tidy();
+                        let most = 8 * model.len().max(CALM_ENTRIES);
+                        assert!(ring.places.capacity() <= most);
+                    }
+                }
                 1 if !grows => {
                     ring.drop_front();
                     model.pop_front();

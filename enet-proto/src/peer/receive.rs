@@ -218,17 +218,14 @@ impl Peer {
         }
         around.received.applied = applied;
         around.received.answers = answers;
-        if !acknowledged {
-            return;
+        if acknowledged && self.out.flying == 0 {
+            self.out.forget_attempts();
+        } else if acknowledged {
+            if self.retransmission.is_early {
+                self.find_overtaken();
+            }
+            self.find_retransmit_at();
         }
-        if self.out.flying == 0 {
-            self.out.forget_sent();
-            return;
-        }
-        if self.retransmission.is_early {
-            self.find_overtaken();
-        }
-        self.find_retransmit_at();
     }
 
     /// Decodes what follows `head`, which begins at byte `at`, and handles it. The frequent kinds come first.

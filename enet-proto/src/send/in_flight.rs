@@ -85,6 +85,11 @@ impl<T> InFlight<T> {
         }
     }
 
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        self.slots.tidy();
+    }
+
     /// Number of the oldest command that is not acknowledged, or of the next one.
     pub(crate) const fn base(&self) -> u16 {
         self.base

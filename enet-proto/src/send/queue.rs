@@ -2,7 +2,7 @@
 
 use super::InFlight;
 use crate::ring::Ring;
-use crate::short_queue::{ShortQueue, release};
+use crate::short_queue::{ShortQueue, tidy};
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -297,6 +297,30 @@ impl Outgoing {
         self.beyond_share = beyond_share;
     }
 
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        self.reliable.tidy();
+        self.other.tidy();
+        self.acknowledgements.tidy();
+        tidy(&mut self.lost);
+        tidy(&mut self.sent_once);
+        tidy(&mut self.resent);
+        self.control.tidy();
+        let needed = 2 * self.sent_again.len();
+        if self.sent_again.capacity() > 2 * needed {
+            self.sent_again.shrink_to(needed);
+        }
+    }
+
+    /// Nothing flies any more, so nobody has to look for what was overtaken or has expired. Without this a remote that always
+    /// acknowledges before the next command would have the lists of attempts grow for ever.
+    #[inline]
+    pub(crate) fn forget_attempts(&mut self) {
+        self.sent_once.clear();
+        self.sent_again.clear();
+        self.resent.clear();
+    }
+
     /// Whether nothing waits and nothing is unacknowledged.
     pub(crate) fn is_drained(&self) -> bool {
         self.reliable.is_empty()
@@ -480,17 +504,6 @@ impl Outgoing {
         front.next.number += 1;
         front.sequence = front.sequence.wrapping_add(1);
         Some(piece)
-    }
-
-    /// Empties the lists of what flies, once nothing does: what was acknowledged must not stay in them.
-    #[inline]
-    pub(crate) fn forget_sent(&mut self) {
-        self.sent_once.clear();
-        release(&mut self.sent_once);
-        if !(self.sent_again.is_empty() && self.resent.is_empty()) {
-            self.sent_again = BinaryHeap::new();
-            self.resent = VecDeque::new();
-        }
     }
 
     /// Notes that the front of the other queue, or its next part, was sent; gives it back if it was a control.
