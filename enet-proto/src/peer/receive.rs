@@ -193,7 +193,9 @@ impl Peer {
                 self.acknowledge(head.channel, head.sequence, sent_time, around.config);
             }
         }
-        if acknowledged && self.out.flying > 0 {
+        if acknowledged && self.out.flying == 0 {
+            self.out.forget_attempts();
+        } else if acknowledged {
             if self.retransmission.is_early {
                 self.find_overtaken();
             }

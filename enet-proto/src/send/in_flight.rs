@@ -1,7 +1,7 @@
 //! Reliable commands that are sent and not acknowledged: [`InFlight`].
 
 use crate::clock::Clock;
-use crate::short_queue::release;
+use crate::short_queue::{release, tidy};
 use alloc::collections::VecDeque;
 use proto_core::Instant;
 
@@ -84,6 +84,11 @@ impl<T> InFlight<T> {
             base,
             slots: VecDeque::new(),
         }
+    }
+
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        tidy(&mut self.slots);
     }
 
     /// Number of the oldest command that is not acknowledged, or of the next one.

@@ -1,7 +1,7 @@
 //! What waits to be sent to one peer, in the order of the calls: [`Outgoing`].
 
 use super::InFlight;
-use crate::short_queue::{ShortQueue, release};
+use crate::short_queue::{ShortQueue, release, tidy};
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -294,6 +294,30 @@ impl Outgoing {
         let beyond_share = self.beyond_share;
         *self = Self::new(self.control_sequence);
         self.beyond_share = beyond_share;
+    }
+
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        tidy(&mut self.reliable);
+        self.other.tidy();
+        self.acknowledgements.tidy();
+        tidy(&mut self.lost);
+        tidy(&mut self.sent_once);
+        tidy(&mut self.resent);
+        self.control.tidy();
+        let needed = 2 * self.sent_again.len();
+        if self.sent_again.capacity() > 2 * needed {
+            self.sent_again.shrink_to(needed);
+        }
+    }
+
+    /// Nothing flies any more, so nobody has to look for what was overtaken or has expired. Without this a remote that always
+    /// acknowledges before the next command would have the lists of attempts grow for ever.
+    #[inline]
+    pub(crate) fn forget_attempts(&mut self) {
+        self.sent_once.clear();
+        self.sent_again.clear();
+        self.resent.clear();
     }
 
     /// Whether nothing waits and nothing is unacknowledged.
