@@ -40,9 +40,11 @@ pub enum Implementation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Profile {
-    /// At 0, 1, 2, 4, 8 and 16 times the smallest timeout, failed at 32 times it: 16 s by default. For people who wait.
+    /// At 0, 1, 2, 4, 8 and 16 times the smallest timeout, failed at 32 times it: 16 s by default. Slots that no new pair
+    /// wants go to silent ones, which are checked anew after [`Timing::recheck`]. For people who wait.
     Interactive,
-    /// RFC 8445 section 14.3 with RFC 8489's seven sends; the timeout that grows with the list stops at 3 s.
+    /// RFC 8445 section 14.3 with RFC 8489's seven sends; the timeout that grows with the list stops at 3 s. Nothing is
+    /// checked anew before it has failed.
     Strict,
 }
 
@@ -129,10 +131,15 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// Ta: between two new checks; at least 5 ms (RFC 8445 section 14.2).
+    /// Ta: between two new checks; at least 5 ms (RFC 8445 section 14.2). It is what we propose: the peer's proposal counts
+    /// if it is larger, and a peer that proposes nothing wants 50 ms.
     pub pace: Duration,
     /// Smallest time before a check is sent again: 500 ms; less only on a known network.
     pub retransmission: Duration,
+    /// While slots of [`Timing::pace`] are free, a pair that is silent for so long is checked anew, then after twice as
+    /// long, and so on [`Limits::rechecks`] times: a box may have let the first check down because its own side had not
+    /// opened it yet. Each is a transaction of its own in a slot of its own; retransmissions are as they were.
+    pub recheck: Duration,
     /// Pairs through a relay wait this long after the first check could be sent.
     pub relay_delay: Duration,
     /// How long a better pair is waited for when one of two host candidates is valid.
@@ -166,8 +173,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            pace: Duration::from_millis(50),
+            pace: Duration::from_millis(20),
             retransmission: Duration::from_millis(500),
+            recheck: Duration::from_millis(40),
             relay_delay: Duration::from_millis(200),
             host_wait: Duration::from_millis(100),
             reflexive_wait: Duration::from_millis(200),
@@ -205,6 +213,9 @@ pub struct Limits {
     pub pairs: usize,
     /// Checks to one IP address without any answer from it.
     pub unanswered_per_ip: u32,
+    /// How often a silent pair is checked anew in free slots; 0 is never. All such checks to one IP address take at most half
+    /// of its [`Limits::unanswered_per_ip`].
+    pub rechecks: u32,
     /// Datagrams a second to pairs that are not valid.
     pub unvalidated_packets: u32,
     /// Bytes a second to pairs that are not valid.
@@ -238,6 +249,7 @@ impl Default for Limits {
             peer_reflexive: 32,
             pairs: 100,
             unanswered_per_ip: 20,
+            rechecks: 4,
             unvalidated_packets: 200,
             unvalidated_bytes: 65_536,
             answers: 50,
@@ -293,6 +305,10 @@ impl Config {
             (
                 "timing.retransmission",
                 timing.retransmission >= Duration::from_millis(10),
+            ),
+            (
+                "timing.recheck",
+                timing.recheck >= Duration::from_millis(10) && limits.rechecks <= 8,
             ),
             (
                 "timing.consent_interval",

@@ -17,6 +17,9 @@ impl Pacer {
     /// Smallest interval that RFC 8445 allows.
     pub const SMALLEST: Duration = Duration::from_millis(5);
 
+    /// What an agent wants that proposes nothing (RFC 8445 section 14.2).
+    pub const DEFAULT: Duration = Duration::from_millis(50);
+
     /// A pacer with `interval` between two transactions, at least [`Pacer::SMALLEST`].
     #[must_use]
     pub fn new(interval: Duration) -> Self {

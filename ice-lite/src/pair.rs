@@ -9,7 +9,7 @@ use core::time::Duration;
 use proto_core::Instant;
 
 /// Cancelled checks of a pair whose answers still count (RFC 8445 section 7.3.1.4).
-const MOST_CANCELLED: usize = 2;
+const MOST_CANCELLED: usize = 6;
 
 /// A check under way.
 #[derive(Clone, Debug)]
@@ -102,6 +102,8 @@ pub(crate) struct Pair {
     pub(crate) nominate_next: bool,
     /// The peer's nomination, which counts once the pair is valid.
     pub(crate) nominated: Option<Nominated>,
+    /// How often it was checked anew in a free slot.
+    pub(crate) rechecks: u32,
     /// Failed by silence, and may be tried once more.
     pub(crate) may_retry: bool,
     /// When an answer to its check came from elsewhere last.

@@ -152,7 +152,7 @@ fn a_role_conflict_turns_the_role_and_the_same_pair_is_checked_again() {
 // req: I-16
 #[test]
 fn a_role_conflict_of_a_check_from_before_the_switch_changes_nothing() {
-    let mut script = Script::new(Role::Controlling);
+    let mut script = Script::without_rechecks(Role::Controlling);
     script.tell("10.0.0.2:5000");
     script.tell("10.0.0.3:5000");
     let sent = script.run(60 * MILLISECOND);
@@ -430,7 +430,7 @@ fn an_error_or_silence_fails_the_pair_and_a_forged_error_does_not() {
     assert!(script.feed(Script::peer(), &error).is_consumed());
     assert_eq!(script.states(), [PairState::Failed]);
 
-    let mut script = Script::new(Role::Controlling);
+    let mut script = Script::without_rechecks(Role::Controlling);
     script.tell("10.0.0.2:5000");
     let sent = script.run(Duration::from_millis(15_999));
     let times: Vec<u64> = sent.iter().map(|sent| sent.at.as_millis() - 1000).collect();
@@ -476,7 +476,10 @@ fn checks_before_the_peers_description_are_answered_and_remembered_up_to_sixteen
 fn attributes_of_the_caller_ride_on_every_check_and_those_of_the_peer_are_told_when_they_change() {
     let mut script = Script::with(
         Role::Controlled,
-        |config| config.watched_attribute = Some(0xc057),
+        |config| {
+            config.watched_attribute = Some(0xc057);
+            config.limits.rechecks = 0;
+        },
         |_| {},
     );
     let cost: &[u8] = &[0, 1, 0, 10];

@@ -447,7 +447,7 @@ fn the_agent_says_in_words_why_it_has_a_path_or_none() {
     let timeline = script.agent.timeline().to_string();
     assert!(timeline.contains("192.0.2.2"), "{timeline}");
 
-    let mut script = Script::new(Role::Controlling);
+    let mut script = Script::without_rechecks(Role::Controlling);
     script.tell("192.0.2.1:1");
     script.end();
     script.run(60 * SECOND);

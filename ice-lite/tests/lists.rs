@@ -40,7 +40,7 @@ fn of_each_foundation_the_best_pair_waits_and_the_others_are_frozen() {
 // req: I-25
 #[test]
 fn checks_go_out_one_per_ta_triggered_ones_first_then_by_priority_then_frozen_ones() {
-    let mut script = Script::new(Role::Controlling);
+    let mut script = Script::without_rechecks(Role::Controlling);
     for (foundation, priority, port) in [(1, 4000, 1), (2, 3000, 2), (2, 2500, 3), (3, 2000, 4)] {
         let line = format!("{foundation} 1 udp {priority} 192.0.2.1 {port} typ host");
         script.tell_candidate(candidate(&line));
@@ -149,7 +149,7 @@ fn the_strict_timeout_grows_with_the_list_and_stops_at_three_seconds() {
 // req: I-28
 #[test]
 fn neighbours_are_checked_first_and_relays_a_little_later() {
-    let mut script = Script::new(Role::Controlling);
+    let mut script = Script::without_rechecks(Role::Controlling);
     script.tell_candidate(candidate("1 1 udp 9 198.51.100.1 50000 typ relay"));
     script.tell_candidate(candidate("2 1 udp 2130706431 192.0.2.1 1 typ host"));
     script.tell_candidate(candidate("3 1 udp 2130706175 10.0.0.2 1 typ host"));

@@ -92,7 +92,10 @@ impl super::Agent for Ours {
 
     fn set_remote(&mut self, now: Instant, fragment: &str, password: &str) {
         let credentials = Credentials::new(fragment, password).expect("credentials");
-        let known = self.0.set_remote(now, &Description::new(credentials));
+        let mut description = Description::new(credentials);
+        // The harness's signalling has no words for it: what this crate proposes by default.
+        description.pacing = self.0.description().pacing;
+        let known = self.0.set_remote(now, &description);
         known.expect("a description");
     }
 

@@ -30,7 +30,6 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
-use core::time::Duration;
 use proto_core::{Handled, Instant, SeedRng};
 use stun_proto::attribute::{ErrorNumber, UnknownAttributes};
 use stun_proto::{Class, Integrity, Key, Message, Method, ParseError};
@@ -379,9 +378,8 @@ impl Agent {
             ice2: self.config.nomination == crate::Nomination::Regular,
             renomination: true,
         };
-        // The default of RFC 8445 section 14.2 needs no words.
-        description.pacing =
-            Some(self.pacer.interval()).filter(|&pace| pace != Duration::from_millis(50));
+        // The default needs no words.
+        description.pacing = Some(self.pacer.interval()).filter(|&pace| pace != Pacer::DEFAULT);
         description.candidates = told.map(|local| local.candidate.clone()).collect();
         description.ended = self.local_ended;
         description

@@ -1,7 +1,7 @@
 //! The check list: forming, pruning, states (RFC 8445 section 6.1.2).
 
 use super::Agent;
-use crate::candidate::{can_pair, plain, same_subnet};
+use crate::candidate::{can_pair, is_global, plain, same_subnet};
 use crate::pair::{Pair, Schedule};
 use crate::timeline::Entry;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     State, Transport, pair_priority,
 };
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use proto_core::Instant;
 
 /// What may be checked next.
@@ -156,6 +156,7 @@ impl Agent {
                 valid: None,
                 nominate_next: false,
                 nominated: None,
+                rechecks: 0,
                 may_retry: true,
                 moved_at: None,
                 consent: None,
@@ -282,13 +283,16 @@ impl Agent {
 
     /// Whether the remote address has had its share of checks without an answer.
     fn is_capped(&self, pair: &Pair) -> bool {
-        let ip = pair.to.ip();
+        self.unanswered(pair.to.ip()) >= self.config.limits.unanswered_per_ip
+    }
+
+    /// Checks to that IP address since something came from there.
+    fn unanswered(&self, ip: IpAddr) -> u32 {
         let same = self
             .remotes
             .iter()
             .filter(|remote| remote.address.ip() == ip);
-        let sum: u32 = same.map(|remote| remote.unanswered).sum();
-        sum >= self.config.limits.unanswered_per_ip
+        same.map(|remote| remote.unanswered).sum()
     }
 
     pub(super) fn is_relayed(&self, pair: &Pair) -> bool {
@@ -314,7 +318,7 @@ impl Agent {
             && same_subnet(pair.base.ip(), pair.to.ip())
     }
 
-    /// What is checked next: triggered, then neighbours, then by priority, then frozen, then once more what was silent.
+    /// What is checked next: triggered, then neighbours, then by priority, then frozen, then once more what is silent.
     pub(super) fn pick(&self, now: Instant) -> Pick {
         if !self.is_checking() {
             return Pick::Nothing;
@@ -336,15 +340,52 @@ impl Agent {
         if let Some(pair) = self.thawable(now).or_else(|| self.retriable(now)) {
             return Pick::Pair(pair.key);
         }
+        let recheck = self.next_recheck();
+        if let Some((at, key)) = recheck
+            && at <= now
+        {
+            return Pick::Pair(key);
+        }
         let held = |pair: &Pair| {
             matches!(pair.state, PairState::Waiting | PairState::Frozen)
                 && !self.is_capped(pair)
                 && self.is_held(pair, now)
         };
-        if self.pairs.iter().any(held) {
-            return Pick::At(self.relay_from());
+        let held = self.pairs.iter().any(held).then(|| self.relay_from());
+        let next = recheck.map(|(at, _)| at).into_iter().chain(held).min();
+        next.map_or(Pick::Nothing, Pick::At)
+    }
+
+    /// The silent pair that takes the first free slot, and from when on.
+    ///
+    /// No retransmission comes earlier than RFC 8445 section 14.3 allows: this is a new check, paced like any other.
+    fn next_recheck(&self) -> Option<(Instant, PairKey)> {
+        if self.config.profile == Profile::Strict {
+            return None;
         }
-        Pick::Nothing
+        let valid = self.pairs.iter().filter_map(|pair| pair.valid);
+        let best = valid.map(|valid| valid.priority).max();
+        let silent = self.pairs.iter().filter_map(|pair| {
+            let check = pair.check.as_ref()?;
+            let better = || best.is_none_or(|best| pair.priority > best) && self.may_recheck(pair);
+            if pair.rechecks >= self.config.limits.rechecks || !(check.nominates || better()) {
+                return None;
+            }
+            // What the peer's own check came through is open, so only a loss can have stopped ours.
+            let open = u32::from(pair.stats.requests_received > 0) * 2;
+            let wait = self.config.timing.recheck * (1 << (pair.rechecks + open));
+            Some((check.first_sent + wait, pair.key))
+        });
+        silent.min_by_key(|&(at, _)| at)
+    }
+
+    /// Whether more checks may change anything, and are within the share of the address.
+    fn may_recheck(&self, pair: &Pair) -> bool {
+        let ip = pair.to.ip();
+        // A local address elsewhere is silent because nothing leads there.
+        let leads = is_global(ip) || self.is_neighbour(pair);
+        // The rest of the share is for pairs that were not checked yet, and for second chances.
+        leads && self.unanswered(ip) < self.config.limits.unanswered_per_ip / 2
     }
 
     /// A pair that was silent and gets a second chance, for the peer may have come late (RFC 8863).

@@ -134,8 +134,9 @@ impl Agent {
         let pair = &mut self.pairs[index];
         let first = pair.valid.is_none();
         pair.valid = Some(Valid { local, priority });
-        // An answer to a cancelled check makes the one that replaced it needless.
-        if pair.check.as_ref().is_some_and(|newer| !newer.nominates) {
+        // An answer to a cancelled check makes the one that replaced it needless, unless only the new one names the pair.
+        let newer = pair.check.as_ref();
+        if newer.is_some_and(|newer| check.nominates || !newer.nominates) {
             pair.cancel();
         }
         if !pair.nominate_next {

@@ -4,7 +4,7 @@ use super::{Agent, Previous, Remote, Side};
 use crate::check;
 use crate::timeline::Entry;
 use crate::{
-    CandidateKind, Credentials, Description, Implementation, Options, Role, Standby, State,
+    CandidateKind, Credentials, Description, Implementation, Options, Pacer, Role, Standby, State,
 };
 use proto_core::Instant;
 
@@ -148,9 +148,8 @@ impl Agent {
             self.role = role;
             self.note(Entry::Role(role));
         }
-        if let Some(pacing) = description.pacing {
-            self.pacer.widen(pacing);
-        }
+        self.pacer
+            .widen(description.pacing.unwrap_or(Pacer::DEFAULT));
         self.release_held();
         self.pair_all();
     }

@@ -33,7 +33,7 @@ impl Agent {
         transmit
     }
 
-    /// The same with a pacer that several agents share.
+    /// The same with a pacer that several agents share, beside the pace that this agent and its peer agreed on.
     pub fn poll_transmit_paced(
         &mut self,
         now: Instant,
@@ -236,7 +236,7 @@ impl Agent {
     /// Begins the next check, if the pacer and the budget allow one.
     fn send_check(&mut self, pacer: &mut Pacer, buffer: &mut [u8]) -> Option<Transmit> {
         let now = self.now;
-        if pacer.next() > now {
+        if pacer.next() > now || self.pacer.next() > now {
             return None;
         }
         let Pick::Pair(key) = self.pick(now) else {
@@ -247,9 +247,11 @@ impl Agent {
             return None;
         };
         let aggressive = self.config.nomination == Nomination::Aggressive;
-        let nominates =
-            self.role == Role::Controlling && (self.pairs[index].nominate_next || aggressive);
-        if nominates && !aggressive {
+        let pair = &self.pairs[index];
+        let renews = pair.check.as_ref().is_some_and(|check| check.nominates);
+        let controls = self.role == Role::Controlling;
+        let nominates = controls && (pair.nominate_next || renews || aggressive);
+        if nominates && !renews && !aggressive {
             self.nomination_value += 1;
         }
         let id = TransactionId::random(&mut self.rng);
@@ -258,7 +260,7 @@ impl Agent {
             self.fail_pair(key, "its check cannot be written");
             return None;
         };
-        if !self.may_send(index, length) || !pacer.take(now) {
+        if !self.may_send(index, length) || !pacer.take(now) || !self.pacer.take(now) {
             return None;
         }
         self.begin(index, check);
@@ -268,8 +270,11 @@ impl Agent {
 
     fn begin(&mut self, index: usize, check: Check) {
         let now = self.now;
+        let triggered = self.triggered.contains(&self.pairs[index].key);
         let pair = &mut self.pairs[index];
         let key = pair.key;
+        let again = pair.check.is_some() && !triggered;
+        pair.rechecks += u32::from(again);
         pair.cancel();
         pair.check = Some(check);
         pair.nominate_next = false;
@@ -277,11 +282,11 @@ impl Agent {
         pair.stats.requests_sent += 1;
         pair.last_sent = now;
         let remote = pair.remote;
-        let again = pair.valid.is_some();
-        self.remotes[remote].unanswered += u32::from(!again);
+        let works = pair.valid.is_some();
+        self.remotes[remote].unanswered += u32::from(!works);
         self.stats.checks += 1;
         self.stats.requests_sent += 1;
-        if self.triggered.contains(&key) {
+        if triggered {
             self.stats.triggered_checks += 1;
             self.triggered.retain(|&waiting| waiting != key);
         }
@@ -312,11 +317,11 @@ impl Agent {
             None => at.max(self.budget_at()),
         });
         let fresh = match self.pick(self.now) {
-            Pick::Pair(_) => Some(pacer.next()),
-            Pick::At(at) => Some(at.max(pacer.next())),
+            Pick::Pair(_) => Some(self.pacer.next()),
+            Pick::At(at) => Some(at.max(self.pacer.next())),
             Pick::Nothing => None,
         };
-        let fresh = fresh.map(|at| at.max(self.budget_at()));
+        let fresh = fresh.map(|at| at.max(pacer.next()).max(self.budget_at()));
         again.into_iter().chain(fresh).min()
     }
 

@@ -105,6 +105,19 @@ pub(crate) fn same_subnet(one: IpAddr, other: IpAddr) -> bool {
     }
 }
 
+/// Whether the address is more than a local network's: neither private (RFC 1918, RFC 4193), shared (RFC 6598), link-local
+/// nor loopback.
+pub(crate) const fn is_global(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            let shared = first == 100 && second & 0xc0 == 64;
+            !(ip.is_private() || ip.is_link_local() || ip.is_loopback() || shared)
+        }
+        IpAddr::V6(ip) => !(ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback()),
+    }
+}
+
 /// The address without scope and flow label, which differ between what is told and what is seen.
 pub(crate) const fn plain(address: SocketAddr) -> SocketAddr {
     match address {

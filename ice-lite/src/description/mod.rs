@@ -38,7 +38,7 @@ pub struct Description {
     pub lite: bool,
     /// What it can do.
     pub options: Options,
-    /// Ta that it asks for.
+    /// Ta that it asks for; [`Pacer::DEFAULT`](crate::Pacer::DEFAULT) if it does not say.
     pub pacing: Option<Duration>,
     /// Its candidates so far.
     pub candidates: Vec<Candidate>,

@@ -112,6 +112,11 @@ impl Script {
         Self::with(role, |_| {}, |_| {})
     }
 
+    /// The same with an agent that checks no silent pair anew.
+    pub(crate) fn without_rechecks(role: Role) -> Self {
+        Self::with(role, |config| config.limits.rechecks = 0, |_| {})
+    }
+
     /// The same, with other settings and another description of the peer.
     pub(crate) fn with(
         role: Role,
