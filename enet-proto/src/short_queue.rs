@@ -8,7 +8,7 @@ const KEPT_ENTRIES: usize = 64;
 /// Once a queue is empty, gives the memory of a burst back, since there are several queues for each peer, and lets the
 /// queue begin anew in the memory that is still in the cache.
 #[inline]
-pub(crate) fn release<T>(queue: &mut VecDeque<T>) {
+fn release<T>(queue: &mut VecDeque<T>) {
     if queue.is_empty() {
         queue.clear();
         if queue.capacity() > KEPT_ENTRIES {
@@ -18,7 +18,7 @@ pub(crate) fn release<T>(queue: &mut VecDeque<T>) {
 }
 
 /// Entries for which a connection that is calm keeps memory in each of its queues.
-const CALM_ENTRIES: usize = 4;
+pub(crate) const CALM_ENTRIES: usize = 4;
 
 /// Gives back the memory of a queue that has become short. Now and then, where [`release`] comes too early: what a stall of
 /// the network made grow would otherwise stay, and in the end each connection has had its worst stall.

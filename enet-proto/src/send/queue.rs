@@ -1,7 +1,8 @@
 //! What waits to be sent to one peer, in the order of the calls: [`Outgoing`].
 
 use super::InFlight;
-use crate::short_queue::{ShortQueue, release, tidy};
+use crate::ring::Ring;
+use crate::short_queue::{ShortQueue, tidy};
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -246,7 +247,7 @@ pub(crate) struct Outgoing {
     pub(crate) own_bytes: usize,
     /// What of these goes beyond the peer's share, as the host's pool knows it.
     pub(crate) beyond_share: usize,
-    pub(crate) reliable: VecDeque<QueuedReliable>,
+    pub(crate) reliable: Ring<QueuedReliable>,
     pub(crate) acknowledgements: ShortQueue<Acknowledgements>,
     /// Commands that are flying.
     pub(crate) flying: usize,
@@ -270,7 +271,7 @@ impl Outgoing {
     pub(crate) const fn new(control_sequence: u16) -> Self {
         Self {
             order: 0,
-            reliable: VecDeque::new(),
+            reliable: Ring::new(),
             other: ShortQueue::new(),
             acknowledgements: ShortQueue::new(),
             lost: VecDeque::new(),
@@ -298,7 +299,7 @@ impl Outgoing {
 
     /// Gives back memory that is no longer needed.
     pub(crate) fn tidy(&mut self) {
-        tidy(&mut self.reliable);
+        self.reliable.tidy();
         self.other.tidy();
         self.acknowledgements.tidy();
         tidy(&mut self.lost);
@@ -494,9 +495,7 @@ impl Outgoing {
     pub(crate) fn take_reliable_piece(&mut self) -> Option<Piece> {
         let front = self.reliable.front_mut()?;
         if front.next.is_last() {
-            let packet = self.reliable.pop_front();
-            release(&mut self.reliable);
-            return packet.map(|packet| packet.next);
+            return self.reliable.pop_front().map(|packet| packet.next);
         }
         let piece = Piece {
             payload: front.next.payload.clone(),
