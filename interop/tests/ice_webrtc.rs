@@ -125,9 +125,9 @@ fn chromium_and_we_restart_after_each_other_and_data_goes_on() {
             let config = Config::new(seed(), role(we_call));
             let mut meeting = meet(&browser, ip, config, telling, &[]);
             call(&mut meeting, we_call);
-            let mut fragments = vec![connect(&mut meeting).ufrag];
-            let mut ours = vec![meeting.agent.credentials().clone()];
+            let mut pair = connect(&mut meeting);
             for we_restart in [true, false] {
+                let ours = meeting.agent.credentials().clone();
                 // Agents take no two restarts within a second.
                 meeting.run(Duration::from_millis(1100));
                 if we_restart {
@@ -135,14 +135,11 @@ fn chromium_and_we_restart_after_each_other_and_data_goes_on() {
                     meeting.call();
                 } else {
                     meeting.be_restarted();
+                    meeting.until("restart", |meeting| meeting.agent.credentials() != &ours);
                 }
-                let known = fragments.clone();
-                meeting.until_pair("a pair of the new generation", |pair| {
-                    !known.contains(&pair.ufrag)
-                });
-                fragments.push(connect(&mut meeting).ufrag);
-                assert!(!ours.contains(meeting.agent.credentials()));
-                ours.push(meeting.agent.credentials().clone());
+                meeting.until_moved(&pair);
+                pair = connect(&mut meeting);
+                assert_ne!(meeting.agent.credentials(), &ours);
                 send(&mut meeting);
             }
             // Roles last as long as the session, but libwebrtc takes control when it restarts: a conflict, which is resolved.
@@ -241,9 +238,7 @@ fn chromium_notices_that_we_are_silent_and_a_restart_brings_both_back() {
         meeting.be_silent_until("disconnected");
         meeting.restart();
         meeting.call();
-        meeting.until_pair("a pair of the new generation", |pair| {
-            pair.ufrag != before.ufrag
-        });
+        meeting.until_moved(&before);
         connect(&mut meeting);
         send(&mut meeting);
     });

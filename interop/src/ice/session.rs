@@ -1,7 +1,7 @@
 //! Meetings with a WebRTC stack: whole offers and answers, written and read by the feature `sdp` of `ice-lite`.
 
 use super::{Meeting, PATIENCE, Signals, Telling, now};
-use ice_lite::{Config, Description, Event, RemoteChange, parse_sdp};
+use ice_lite::{Config, Description, Event, RemoteChange, State, parse_sdp};
 use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -130,6 +130,24 @@ impl Meeting {
         }
         if event["type"] == "offer" {
             self.tell_session("answer", "passive");
+        }
+    }
+
+    /// Goes on until the other side uses another pair than `before`, with data of ours meanwhile.
+    ///
+    /// The controlled side of libwebrtc stays on the path of the old generation when data came last on that, as long as we
+    /// answer there. Data on the new path moves it.
+    ///
+    /// # Panics
+    /// When it stays.
+    pub fn until_moved(&mut self, before: &TheirPair) {
+        self.until("new path", |meeting| {
+            meeting.agent.state() == State::Completed
+        });
+        let deadline = Instant::now() + PATIENCE;
+        while self.until_pair("a pair", |_| true).ufrag == before.ufrag {
+            assert!(Instant::now() < deadline, "it stays on {before:?}");
+            self.send("moves it");
         }
     }
 
