@@ -49,7 +49,8 @@
 //! exactly where there is a way; the recorded hostile inputs and floods stay within bounds. On real sockets it connects with
 //! aioice, libnice and libjuice in both roles, with and without trickle, restarts with libnice, and is a lite agent for
 //! aioice and libnice. Offers and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are read (feature `sdp`).
-//! It has not been run against a browser, nor over the internet; [`PortMapper`] has met no real gateway.
+//! [`PortMapper`] opens, renews and gives back ports of miniupnpd, by PCP and by NAT-PMP, and follows its restart.
+//! It has not been run against a browser, nor over the internet.
 //!
 //! # A driver
 //!
@@ -117,8 +118,8 @@ pub use gather::{
     GatherConfig, GatherDrop, GatherEvent, GatherFailure, Gatherer, HostAddresses, SourceId,
 };
 pub use mapping::{
-    MappedBy, MapperConfig, MapperDrop, MapperEvent, NatPmpRequest, NatPmpResponse, PcpRequest,
-    PcpResponse, PortMapper,
+    MappedBy, MapperConfig, MapperDrop, MapperEvent, NatPmpRequest, NatPmpResponse,
+    PcpAnnouncement, PcpRequest, PcpResponse, PortMapper,
 };
 pub use pacer::Pacer;
 pub use set::{AgentId, AgentSet, InsertError, SetConfig, SetDrop, SetStats};

@@ -1,6 +1,7 @@
 //! Computers and NAT boxes that the kernel plays: network namespaces with nftables, made and removed by the test.
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
+use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
@@ -26,6 +27,11 @@ pub struct Internet {
 /// So that tests of one process do not meet.
 static MADE: AtomicU32 = AtomicU32::new(0);
 
+/// A number that nobody of this process has had.
+pub(crate) fn number() -> u32 {
+    MADE.fetch_add(1, Ordering::Relaxed)
+}
+
 impl Internet {
     /// The public address of a server in [`Internet::server`].
     pub const SERVER: &str = "203.0.113.9";
@@ -38,7 +44,7 @@ impl Internet {
     pub fn new(boxes: [Masquerade; 2]) -> Option<Self> {
         let mut internet = Self {
             names: Vec::new(),
-            number: MADE.fetch_add(1, Ordering::Relaxed),
+            number: number(),
         };
         match internet.build(boxes) {
             Ok(()) => Some(internet),
@@ -160,6 +166,23 @@ fn rules(masquerade: Masquerade) -> String {
     )
 }
 
+/// Runs `body` on a thread in the namespace with this name, and gives what it gives. Sockets that it binds stay there.
+///
+/// # Panics
+/// If `body` does, or there is no such namespace.
+pub(crate) fn within<T: Send>(name: &str, body: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            let namespace = File::open(format!("/run/netns/{name}")).expect("it was made");
+            setns(namespace, CloneFlags::CLONE_NEWNET).expect("allowed a moment ago");
+            body()
+        });
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// Runs `body` in a computer of its own with one network interface that leads nowhere, for programs that do not use loopback;
 /// `body` gets its address. What it binds and starts is in that namespace. Nothing, with a word about it, where this machine
 /// does not allow that.
@@ -195,12 +218,12 @@ pub fn alone(body: impl FnOnce(IpAddr) + Send) {
     });
 }
 
-fn skipped(what: &str) {
+pub(crate) fn skipped(what: &str) {
     // Not with eprintln, which the test harness swallows.
     let _ = writeln!(std::io::stderr(), "SKIPPED: network namespaces: {what}");
 }
 
-fn ip(namespace: &str, words: &str) -> Result<(), String> {
+pub(crate) fn ip(namespace: &str, words: &str) -> Result<(), String> {
     let words: Vec<&str> = ["-n", namespace]
         .into_iter()
         .chain(words.split(' '))
@@ -208,7 +231,7 @@ fn ip(namespace: &str, words: &str) -> Result<(), String> {
     run("ip", &words, None)
 }
 
-fn run(program: &str, words: &[&str], input: Option<&str>) -> Result<(), String> {
+pub(crate) fn run(program: &str, words: &[&str], input: Option<&str>) -> Result<(), String> {
     let shown = format!("{program} {}", words.join(" "));
     let mut child = Command::new(program)
         .args(words)
@@ -233,7 +256,7 @@ fn run(program: &str, words: &[&str], input: Option<&str>) -> Result<(), String>
     ))
 }
 
-fn start(namespace: &str, program: &str, words: &[&str]) -> Child {
+pub(crate) fn start(namespace: &str, program: &str, words: &[&str]) -> Child {
     Command::new("ip")
         .args(["netns", "exec", namespace, program])
         .args(words)

@@ -2,7 +2,9 @@
 
 extern crate alloc;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use core::cell::RefCell;
 use core::net::SocketAddr;
 use core::time::Duration;
 use enet_proto::{Config, Event, Host};
@@ -11,20 +13,34 @@ use relay_proto::noray::{
     Answers, Invitation, Invitations, InvitationsConfig, Outcome, Punch, PunchConfig, Registered,
     Registration, RegistrationConfig,
 };
-use testkit::world::{Dependence, GatewayId, Hairpin, HostId, Nat, PortPolicy, Reach, World};
+use testkit::world::{
+    Actor, Dependence, GatewayId, Hairpin, HostId, Nat, PortPolicy, Reach, Server, World,
+};
 use testkit::{Link, Machine};
 
 const REGISTRAR: &str = "198.51.100.1:8809";
 
-/// The registrar of noray, or a player with one socket for everything.
-enum Node {
-    Registrar {
-        known: BTreeMap<Vec<u8>, SocketAddr>,
-        outbox: VecDeque<SocketAddr>,
-    },
-    Player(Box<Player>),
+type Node = Actor<Player>;
+
+/// Who registered, with the address that the registrar saw.
+type Known = Rc<RefCell<BTreeMap<Vec<u8>, SocketAddr>>>;
+
+/// The registrar of noray.
+fn registrar(known: &Known) -> Server {
+    let known = Rc::clone(known);
+    Server::new(move |_, _, from, data, buffer| {
+        let mut known = known.borrow_mut();
+        known.entry(data.to_vec()).or_insert(from);
+        buffer[..2].copy_from_slice(b"OK");
+        Some(Transmit {
+            source: None,
+            destination: from,
+            bytes: 0..2,
+        })
+    })
 }
 
+/// A player with one socket for everything.
 struct Player {
     registration: Registration,
     invitations: Invitations,
@@ -43,19 +59,19 @@ enum Told {
 }
 
 impl Player {
-    fn new(now: Instant, pid: &[u8], answers: Answers) -> Box<Self> {
+    fn new(now: Instant, pid: &[u8], answers: Answers) -> Self {
         let registrar = REGISTRAR.parse().expect("an address");
         let mut config = InvitationsConfig::default();
         config.answers = answers;
         let registration =
             Registration::new(now, registrar, pid, RegistrationConfig::default()).expect("a pid");
-        Box::new(Self {
+        Self {
             registration,
             invitations: Invitations::new(config),
             reads: answers == Answers::Heard,
             punch: None,
             enet: Host::new(Config::new([pid[0]; 32])).expect("a configuration"),
-        })
+        }
     }
 
     fn receive(&mut self, now: Instant, from: SocketAddr, data: &[u8]) -> Handled<()> {
@@ -79,7 +95,7 @@ impl Player {
     }
 }
 
-impl Machine for Node {
+impl Machine for Player {
     type Event = Told;
     type Drop = ();
 
@@ -90,79 +106,48 @@ impl Machine for Node {
         from: SocketAddr,
         data: &[u8],
     ) -> Handled<()> {
-        match self {
-            Self::Registrar { known, outbox } => {
-                known.entry(data.to_vec()).or_insert(from);
-                outbox.push_back(from);
-                Handled::Consumed
-            }
-            Self::Player(player) => player.receive(now, from, data),
-        }
+        self.receive(now, from, data)
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if let Self::Player(player) = self {
-            player.registration.handle_timeout(now);
-            player.invitations.handle_timeout(now);
-            player.enet.handle_timeout(now);
-            player
-                .punch
-                .iter_mut()
-                .for_each(|punch| punch.handle_timeout(now));
-        }
+        self.registration.handle_timeout(now);
+        self.invitations.handle_timeout(now);
+        self.enet.handle_timeout(now);
+        let punch = self.punch.iter_mut();
+        punch.for_each(|punch| punch.handle_timeout(now));
     }
 
     fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        match self {
-            Self::Registrar { outbox, .. } => {
-                let destination = outbox.pop_front()?;
-                buffer[..2].copy_from_slice(b"OK");
-                Some(Transmit {
-                    source: None,
-                    destination,
-                    bytes: 0..2,
-                })
-            }
-            Self::Player(player) => {
-                let punch = player.punch.as_mut();
-                player
-                    .registration
-                    .poll_transmit(now, buffer)
-                    .or_else(|| player.invitations.poll_transmit(now, buffer))
-                    .or_else(|| punch?.poll_transmit(now, buffer))
-                    .or_else(|| player.enet.poll_transmit(now, buffer))
-            }
-        }
+        let punch = self.punch.as_mut();
+        self.registration
+            .poll_transmit(now, buffer)
+            .or_else(|| self.invitations.poll_transmit(now, buffer))
+            .or_else(|| punch?.poll_transmit(now, buffer))
+            .or_else(|| self.enet.poll_transmit(now, buffer))
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let Self::Player(player) = self else {
-            return None;
-        };
         let deadlines = [
-            player.registration.poll_timeout(),
-            player.invitations.poll_timeout(),
-            player.punch.as_ref().and_then(Punch::poll_timeout),
-            player.enet.poll_timeout(),
+            self.registration.poll_timeout(),
+            self.invitations.poll_timeout(),
+            self.punch.as_ref().and_then(Punch::poll_timeout),
+            self.enet.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
 
     fn poll_event(&mut self) -> Option<Told> {
-        let Self::Player(player) = self else {
-            return None;
-        };
-        if let Some(registered) = player.registration.poll_event() {
+        if let Some(registered) = self.registration.poll_event() {
             return Some(Told::Registered(registered));
         }
-        if let Some(invitation) = player.invitations.poll_event() {
+        if let Some(invitation) = self.invitations.poll_event() {
             return Some(Told::Invited(invitation));
         }
-        if let Some(outcome) = player.punch.as_mut().and_then(Punch::poll_event) {
+        if let Some(outcome) = self.punch.as_mut().and_then(Punch::poll_event) {
             return Some(Told::Punched(outcome));
         }
         loop {
-            match player.enet.poll_event()? {
+            match self.enet.poll_event()? {
                 Event::Connected { .. } => return Some(Told::Connected),
                 _ => continue,
             }
@@ -176,7 +161,7 @@ impl Machine for Node {
 
 struct Game {
     world: World<Node>,
-    registrar: HostId,
+    known: Known,
     host: HostId,
     client: HostId,
 }
@@ -186,12 +171,14 @@ impl Game {
     fn new(boxes: &[Nat], answers: Answers, loss: u32) -> Self {
         let mut world = World::new(11);
         let internet = World::<Node>::INTERNET;
-        let node = Node::Registrar {
-            known: BTreeMap::new(),
-            outbox: VecDeque::new(),
-        };
-        let registrar = REGISTRAR.parse().expect("an address");
-        let registrar = world.add_host("registrar", internet, registrar, node);
+        let known = Known::default();
+        let address = REGISTRAR.parse().expect("an address");
+        world.add_host(
+            "registrar",
+            internet,
+            address,
+            Actor::Server(registrar(&known)),
+        );
         let gateways: Vec<GatewayId> = boxes
             .iter()
             .enumerate()
@@ -207,7 +194,7 @@ impl Game {
                 .parse()
                 .expect("an address");
             let player = Player::new(world.now(), name.as_bytes(), answers);
-            let id = world.add_host(name, zone, socket, Node::Player(player));
+            let id = world.add_host(name, zone, socket, Actor::player(player));
             let mut link = Link::with_latency(Duration::from_millis(20));
             link.loss = loss;
             world.set_access(id, socket.ip(), link);
@@ -216,17 +203,14 @@ impl Game {
         let (host, client) = (player("host", 0), player("client", 1));
         Self {
             world,
-            registrar,
+            known,
             host,
             client,
         }
     }
 
     fn player(&mut self, id: HostId) -> &mut Player {
-        match self.world.machine_mut(id) {
-            Node::Player(player) => player,
-            Node::Registrar { .. } => panic!("a player is a player"),
-        }
+        self.world.machine_mut(id).as_player_mut()
     }
 
     fn wait(&mut self, id: HostId, what: impl Fn(&Told) -> bool) -> Option<Told> {
@@ -247,10 +231,7 @@ impl Game {
             let registered = self.wait(id, |told| matches!(told, Told::Registered(_)));
             assert_eq!(registered, Some(Told::Registered(Registered::Ok)));
         }
-        let Node::Registrar { known, .. } = self.world.machine(self.registrar) else {
-            panic!("the registrar is one");
-        };
-        let (host, client) = (known[&b"host"[..]], known[&b"client"[..]]);
+        let [host, client] = [&b"host"[..], b"client"].map(|pid| self.known.borrow()[pid]);
         let now = self.world.now();
         let invited = self.player(self.host).invitations.invite(now, client);
         invited.expect("room for one");

@@ -1,8 +1,5 @@
 //! Discovery in a simulated world: it must name the box that the world has.
 
-extern crate alloc;
-
-use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::{Handled, Instant, Transmit};
@@ -10,21 +7,20 @@ use stun_proto::nat::{
     Dependence, Discovery, DiscoveryConfig, DiscoveryEvent, Fragments, Hairpin, LifetimeSearch,
     NatReport, Oddity, PortPattern,
 };
-use stun_proto::server::{Answer, BindingServer, DiscoveryAddresses, Rate, ServerConfig};
-use testkit::world::{self, Nat, PortPolicy, World};
+use stun_proto::server::{BindingServer, DiscoveryAddresses, Rate, ServerConfig};
+use testkit::world::{self, Actor, Nat, PortPolicy, Server, World};
 use testkit::{Link, Machine};
 
 const SERVER: &str = "198.51.100.1:3478";
 const OTHER: &str = "198.51.100.2:3479";
 const INNER: &str = "192.168.0.2";
 
-/// A client or a server of one world.
-enum Node {
-    Client(Box<Discovery>),
-    Server(Box<BindingServer>, VecDeque<(Transmit, Vec<u8>)>),
-}
+/// A host of the world, with the client behind the box.
+type Node = Actor<Client>;
 
-impl Machine for Node {
+struct Client(Discovery);
+
+impl Machine for Client {
     type Event = DiscoveryEvent;
     type Drop = ();
 
@@ -35,52 +31,26 @@ impl Machine for Node {
         from: SocketAddr,
         data: &[u8],
     ) -> Handled<()> {
-        match self {
-            Self::Client(client) => match client.handle_datagram(now, local, from, data) {
-                Handled::Consumed => Handled::Consumed,
-                _ => Handled::Dropped(()),
-            },
-            Self::Server(server, outbox) => {
-                let mut buffer = [0; BindingServer::BUFFER];
-                let answer = server.handle_datagram(now, local, from, data, &mut buffer);
-                if let Answer::Reply(transmit) = answer {
-                    let bytes = buffer[transmit.bytes.clone()].to_vec();
-                    outbox.push_back((transmit, bytes));
-                }
-                Handled::Consumed
-            }
+        match self.0.handle_datagram(now, local, from, data) {
+            Handled::Consumed => Handled::Consumed,
+            _ => Handled::Dropped(()),
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if let Self::Client(client) = self {
-            client.handle_timeout(now);
-        }
+        self.0.handle_timeout(now);
     }
 
     fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        match self {
-            Self::Client(client) => client.poll_transmit(now, buffer),
-            Self::Server(_, outbox) => {
-                let (transmit, bytes) = outbox.pop_front()?;
-                buffer[..bytes.len()].copy_from_slice(&bytes);
-                Some(transmit)
-            }
-        }
+        self.0.poll_transmit(now, buffer)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match self {
-            Self::Client(client) => client.poll_timeout(),
-            Self::Server(..) => None,
-        }
+        self.0.poll_timeout()
     }
 
     fn poll_event(&mut self) -> Option<DiscoveryEvent> {
-        match self {
-            Self::Client(client) => client.poll_event(),
-            Self::Server(..) => None,
-        }
+        self.0.poll_event()
     }
 
     fn buffer_bytes(&self) -> usize {
@@ -99,7 +69,11 @@ fn server(discovery: bool) -> Node {
     config.discovery = DiscoveryAddresses::new(address(SERVER), address(OTHER))
         .ok()
         .filter(|_| discovery);
-    Node::Server(Box::new(BindingServer::new(config)), VecDeque::new())
+    let mut server = BindingServer::new(config);
+    Actor::Server(Server::new(move |now, local, from, data, buffer| {
+        let answer = server.handle_datagram(now, local, from, data, buffer);
+        answer.reply()
+    }))
 }
 
 /// What a client behind `nat` reports, and how long it took. No box for `None`.
@@ -134,7 +108,7 @@ fn discover(
     config.lifetime = lifetime;
     let sockets = config.sockets.clone();
     let client = Discovery::new(world.now(), config).expect("enough sockets");
-    let client = world.add_host("client", zone, sockets[0], Node::Client(Box::new(client)));
+    let client = world.add_host("client", zone, sockets[0], Actor::player(Client(client)));
     for socket in &sockets[1..] {
         world.bind(client, *socket);
     }
@@ -150,11 +124,8 @@ fn discover(
             .contains(&DiscoveryEvent::Finished)
     });
     assert!(finished, "discovery ends");
-    let Node::Client(discovery) = world.machine(client) else {
-        panic!("the client is a client");
-    };
     (
-        discovery.report().clone(),
+        world.machine(client).as_player().0.report().clone(),
         world.now().saturating_since(start),
     )
 }

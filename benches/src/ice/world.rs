@@ -4,11 +4,10 @@ use super::{Agent, Contender};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use proto_core::{Handled, Instant, Transmit};
-use std::collections::VecDeque;
 use stun_proto::attribute::XorMappedAddress;
-use stun_proto::server::{Answer, BindingServer, ServerConfig};
+use stun_proto::server::{BindingServer, ServerConfig};
 use stun_proto::{Class, Message, MessageWriter, Method, TransactionId};
-use testkit::world::{HostId, Nat, Reach, World};
+use testkit::world::{Actor, Nat, Reach, Server, Signals, World};
 use testkit::{Link, Machine};
 
 /// How often a player asks the STUN server.
@@ -39,8 +38,7 @@ struct Player {
     id: TransactionId,
     gathered: bool,
     ask_at: Instant,
-    inbox: VecDeque<(Instant, Signal)>,
-    outbox: Vec<Signal>,
+    signals: Signals<Signal>,
     data_at: Instant,
     deadline: Option<Instant>,
     first_data: Option<Instant>,
@@ -51,8 +49,11 @@ impl Player {
     fn new(mut agent: Box<dyn Agent>, base: SocketAddr) -> Self {
         let now = Instant::ZERO;
         let (fragment, password) = agent.credentials();
-        let mut outbox = vec![Signal::Credentials(fragment, password)];
-        outbox.extend(agent.add_local(now, base, base).map(Signal::Candidate));
+        let mut signals = Signals::new();
+        signals.tell(Signal::Credentials(fragment, password));
+        if let Some(told) = agent.add_local(now, base, base) {
+            signals.tell(Signal::Candidate(told));
+        }
         let last = base.port().to_be_bytes()[1];
         Self {
             agent,
@@ -60,8 +61,7 @@ impl Player {
             id: TransactionId::new([last; 12]),
             gathered: false,
             ask_at: now,
-            inbox: VecDeque::new(),
-            outbox,
+            signals,
             data_at: now,
             deadline: Some(now),
             first_data: None,
@@ -78,20 +78,18 @@ impl Player {
         }
         if let Ok(Some(XorMappedAddress(mapped))) = message.get::<XorMappedAddress>() {
             self.gathered = true;
-            if mapped != self.base {
-                let told = self.agent.add_local(now, mapped, self.base);
-                self.outbox.extend(told.map(Signal::Candidate));
+            if mapped != self.base
+                && let Some(told) = self.agent.add_local(now, mapped, self.base)
+            {
+                self.signals.tell(Signal::Candidate(told));
             }
             self.agent.end_local(now);
-            self.outbox.push(Signal::End);
+            self.signals.tell(Signal::End);
         }
     }
 
     fn take_signals(&mut self, now: Instant) {
-        while self.inbox.front().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, signal)) = self.inbox.pop_front() else {
-                return;
-            };
+        while let Some(signal) = self.signals.take(now) {
             match signal {
                 Signal::Credentials(fragment, password) => {
                     self.agent.set_remote(now, &fragment, &password);
@@ -126,34 +124,9 @@ impl Player {
             bytes: 0..4,
         })
     }
-
-    fn transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        if let Some(transmit) = self.ask(now, buffer) {
-            return Some(transmit);
-        }
-        if let Some((from, to, bytes)) = self.agent.transmit(now) {
-            self.datagrams += 1;
-            buffer[..bytes.len()].copy_from_slice(&bytes);
-            return Some(Transmit {
-                source: Some(from),
-                destination: to,
-                bytes: 0..bytes.len(),
-            });
-        }
-        let data = self.send_data(now, buffer);
-        if data.is_none() {
-            self.deadline = self.agent.deadline(now);
-        }
-        data
-    }
 }
 
-enum Node {
-    Player(Box<Player>),
-    Stun(Box<BindingServer>, VecDeque<(Transmit, Vec<u8>)>),
-}
-
-impl Machine for Node {
+impl Machine for Player {
     type Event = ();
     type Drop = ();
 
@@ -164,51 +137,44 @@ impl Machine for Node {
         from: SocketAddr,
         data: &[u8],
     ) -> Handled<()> {
-        match self {
-            Self::Player(player) if data == b"data" => {
-                player.first_data.get_or_insert(now);
-            }
-            Self::Player(player) if from == stun_server() => player.take_mapped(now, data),
-            Self::Player(player) => player.agent.receive(now, local, from, data),
-            Self::Stun(server, outbox) => {
-                let mut buffer = [0; BindingServer::BUFFER];
-                if let Answer::Reply(transmit) =
-                    server.handle_datagram(now, local, from, data, &mut buffer)
-                {
-                    let bytes = buffer[transmit.bytes.clone()].to_vec();
-                    outbox.push_back((transmit, bytes));
-                }
-            }
+        if data == b"data" {
+            self.first_data.get_or_insert(now);
+        } else if from == stun_server() {
+            self.take_mapped(now, data);
+        } else {
+            self.agent.receive(now, local, from, data);
         }
         Handled::Consumed
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if let Self::Player(player) = self {
-            player.take_signals(now);
-            player.agent.wake(now);
-        }
+        self.take_signals(now);
+        self.agent.wake(now);
     }
 
     fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        match self {
-            Self::Player(player) => player.transmit(now, buffer),
-            Self::Stun(_, outbox) => {
-                let (transmit, bytes) = outbox.pop_front()?;
-                buffer[..bytes.len()].copy_from_slice(&bytes);
-                Some(transmit)
-            }
+        if let Some(transmit) = self.ask(now, buffer) {
+            return Some(transmit);
         }
+        if let Some((from, to, length)) = self.agent.transmit(now, buffer) {
+            self.datagrams += 1;
+            return Some(Transmit {
+                source: Some(from),
+                destination: to,
+                bytes: 0..length,
+            });
+        }
+        let data = self.send_data(now, buffer);
+        if data.is_none() {
+            self.deadline = self.agent.deadline(now);
+        }
+        data
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let Self::Player(player) = self else {
-            return None;
-        };
-        let ask = (!player.gathered).then_some(player.ask_at);
-        let signal = player.inbox.front().map(|(at, _)| *at);
-        let data = player.agent.path().map(|_| player.data_at);
-        [ask, signal, data, player.deadline]
+        let ask = (!self.gathered).then_some(self.ask_at);
+        let data = self.agent.path().map(|_| self.data_at);
+        [ask, self.signals.poll_timeout(), data, self.deadline]
             .into_iter()
             .flatten()
             .min()
@@ -254,11 +220,15 @@ impl Meeting {
 
     fn play_through(&self, contender: Contender) -> Outcome {
         let mut world = World::new(self.seed);
-        let internet = World::<Node>::INTERNET;
+        let internet = World::<Actor<Player>>::INTERNET;
         let mut config = ServerConfig::new([9; 32]);
         config.require_fingerprint = false;
-        let server = Node::Stun(Box::new(BindingServer::new(config)), VecDeque::new());
-        world.add_host("stun", internet, stun_server(), server);
+        let mut server = BindingServer::new(config);
+        let server = Server::new(move |now, local, from, data, buffer| {
+            let answer = server.handle_datagram(now, local, from, data, buffer);
+            answer.reply()
+        });
+        world.add_host("stun", internet, stun_server(), Actor::Server(server));
         let players = [0, 1].map(|index| {
             let number = u8::try_from(index).expect("two");
             let outer = IpAddr::from([203, 0, 113, 1 + number]);
@@ -272,19 +242,19 @@ impl Meeting {
             };
             let base = SocketAddr::new(ip, 40_000 + u16::from(number));
             let agent = contender.agent(self.seed, index == 0);
-            let player = Node::Player(Box::new(Player::new(agent, base)));
+            let player = Actor::player(Player::new(agent, base));
             let host = world.add_host(&format!("player {index}"), zone, base, player);
             world.set_access(host, ip, self.link);
             host
         });
         let reach = world.reach(players[0], players[1]);
         world.run_until(LIMIT, |world| {
-            signal(world, players);
+            Signals::exchange(world, players, SIGNALLING, |player| &mut player.signals);
             players
                 .iter()
-                .all(|&host| player(world, host).first_data.is_some())
+                .all(|&host| world.machine(host).as_player().first_data.is_some())
         });
-        let first = players.map(|host| player(&mut world, host).first_data);
+        let first = players.map(|host| world.machine(host).as_player().first_data);
         let [one, other] = first;
         Outcome {
             reach,
@@ -293,24 +263,8 @@ impl Meeting {
                 .map(|(one, other)| one.max(other).saturating_since(Instant::ZERO)),
             datagrams: players
                 .iter()
-                .map(|&host| player(&mut world, host).datagrams)
+                .map(|&host| world.machine(host).as_player().datagrams)
                 .sum(),
         }
-    }
-}
-
-fn player(world: &mut World<Node>, host: HostId) -> &mut Player {
-    match world.machine_mut(host) {
-        Node::Player(player) => player,
-        Node::Stun(..) => panic!("a player is a player"),
-    }
-}
-
-fn signal(world: &mut World<Node>, players: [HostId; 2]) {
-    let at = world.now() + SIGNALLING;
-    for (from, to) in [(0, 1), (1, 0)] {
-        let signals = core::mem::take(&mut player(world, players[from]).outbox);
-        let inbox = &mut player(world, players[to]).inbox;
-        inbox.extend(signals.into_iter().map(|signal| (at, signal)));
     }
 }

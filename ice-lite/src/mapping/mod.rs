@@ -1,16 +1,19 @@
 //! A port that a gateway opens on request: [`PortMapper`], with the messages of PCP and NAT-PMP.
 
+mod announce;
 mod nat_pmp;
 mod pcp;
 #[cfg(test)]
 mod tests;
 
+pub use announce::PcpAnnouncement;
 pub use nat_pmp::{NatPmpRequest, NatPmpResponse};
 pub use pcp::{PcpRequest, PcpResponse};
 
 use crate::candidate::{Loopback, judge, plain};
 use crate::{ConfigError, LocalCandidate};
 use alloc::collections::VecDeque;
+use announce::Epoch;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use proto_core::{Handled, Instant, SeedRng, Transmit};
@@ -34,7 +37,8 @@ pub struct MapperConfig {
     pub seed: [u8; 32],
     /// The gateway, usually the default route's next hop, at [`MapperConfig::PORT`].
     pub gateway: SocketAddr,
-    /// The socket that is to be reached from outside. Requests leave from it, so PCP sees the address that it maps.
+    /// The socket that is to be reached from outside. Requests leave from it, or from any other of the same IP address: PCP
+    /// compares that.
     pub internal: SocketAddr,
     /// The lease that is asked for: two hours by default, as RFC 6886 recommends.
     pub lifetime: Duration,
@@ -104,7 +108,7 @@ enum Step {
 }
 
 /// Asks a gateway to open a UDP port, by PCP (RFC 6887) and, if it does not know that, by NAT-PMP (RFC 6886), and renews the lease
-/// until it is stopped.
+/// until it is stopped, or anew when the gateway tells that it has lost it ([`PortMapper::handle_announcement`]).
 ///
 /// It is off unless a caller makes one. What it finds is a candidate, [`PortMapper::candidate`], for
 /// [`Gatherer::provide`](crate::Gatherer::provide).
@@ -125,12 +129,15 @@ enum Step {
 #[derive(Debug)]
 pub struct PortMapper {
     config: MapperConfig,
+    rng: SeedRng,
     nonce: [u8; 12],
     now: Instant,
     step: Step,
     sends: usize,
     due: Instant,
     mapped: Option<(SocketAddr, MappedBy)>,
+    /// That of the last answer.
+    epoch: Option<Epoch>,
     expires: Instant,
     /// The request that is written removes the mapping.
     stopping: bool,
@@ -158,12 +165,14 @@ impl PortMapper {
         }
         Ok(Self {
             config,
+            rng,
             nonce,
             now,
             step: Step::Pcp,
             sends: 0,
             due: now,
             mapped: None,
+            epoch: None,
             expires: Instant::MAX,
             stopping: false,
             events: VecDeque::new(),
@@ -196,7 +205,7 @@ impl PortMapper {
         self.due = self.now;
     }
 
-    /// A datagram came for the internal socket.
+    /// A datagram came for the socket from which requests leave.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -240,6 +249,7 @@ impl PortMapper {
 
     fn on_pcp_result(&mut self, response: &PcpResponse) {
         if response.result == 0 {
+            self.epoch = Some(self.epoch_of(response.epoch_seconds));
             let lease = Duration::from_secs(response.lifetime_seconds.into());
             self.on_mapped(response.external, MappedBy::Pcp, lease);
         } else if self.mapped.is_none() && self.config.internal.is_ipv4() {
@@ -264,9 +274,10 @@ impl PortMapper {
                     internal_port,
                     external_port,
                     lifetime_seconds,
-                    ..
+                    epoch_seconds,
                 },
             ) if internal_port == self.config.internal.port() && !self.stopping => {
+                self.epoch = Some(self.epoch_of(epoch_seconds));
                 let external = SocketAddr::new(ip.into(), external_port);
                 let lease = Duration::from_secs(lifetime_seconds.into());
                 self.on_mapped(external, MappedBy::NatPmp, lease);
@@ -274,6 +285,11 @@ impl PortMapper {
             _ => return false,
         }
         true
+    }
+
+    const fn epoch_of(&self, seconds: u32) -> Epoch {
+        let at = self.now;
+        Epoch { seconds, at }
     }
 
     fn on_mapped(&mut self, external: SocketAddr, by: MappedBy, lease: Duration) {

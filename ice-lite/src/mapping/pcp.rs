@@ -3,9 +3,10 @@
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use proto_core::{DecodeError, DecodeErrorKind, NoSpace, Reader, Writer};
 
-const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 2;
+pub(super) const ANNOUNCE: u8 = 0;
 const MAP: u8 = 1;
-const RESPONSE: u8 = 0x80;
+pub(super) const RESPONSE: u8 = 0x80;
 const UDP: u8 = 17;
 
 /// A request to map a UDP port, of 60 bytes (RFC 6887 sections 7.1 and 11.1).

@@ -258,6 +258,104 @@ fn a_mapping_that_is_not_renewed_is_lost_at_its_end_and_one_that_moves_is_told()
     assert!(mapper.candidate().is_none());
 }
 
+/// What the gateway tells everybody, in the words of `by`, `seconds` after it lost its mappings.
+fn announcement(by: MappedBy, seconds: u32) -> Vec<u8> {
+    let mut buffer = [0; PcpAnnouncement::BYTES];
+    let written = if by == MappedBy::Pcp {
+        let epoch_seconds = seconds;
+        PcpAnnouncement { epoch_seconds }.write(&mut buffer)
+    } else {
+        NatPmpResponse::Address {
+            epoch_seconds: seconds,
+            external: Ipv4Addr::new(203, 0, 113, 5),
+        }
+        .write(&mut buffer)
+    };
+    buffer[..written.expect("it fits")].to_vec()
+}
+
+// RFC 6887 sections 8.5 and 14.1, RFC 6886 sections 3.2.1 and 3.6.
+#[test]
+fn a_gateway_that_started_anew_is_asked_within_five_seconds_and_one_that_did_not_is_left_alone() {
+    for (gateway, by) in [
+        (BOTH, MappedBy::Pcp),
+        (Gateway { pcp: false, ..BOTH }, MappedBy::NatPmp),
+    ] {
+        let mut mapper = mapper();
+        run(&mut mapper, 100 * SECOND, gateway);
+        let from = mapper.config.gateway;
+        let mut after = |seconds: u32, from: SocketAddr| {
+            let now = mapper.now;
+            let data = announcement(by, seconds);
+            let handled = mapper.handle_announcement(now, from, &data);
+            let (times, events) = run(&mut mapper, 6 * SECOND, gateway);
+            assert_eq!(events, [], "the address is the same");
+            (handled, times.len())
+        };
+        // The first answer said 9 s, 100 s ago.
+        assert_eq!(after(109, from), (Handled::Consumed, 0));
+        let stranger = address("192.168.0.9:5351");
+        assert_eq!(after(3, stranger), (Handled::NotMine, 0));
+        let asked = if by == MappedBy::Pcp { 1 } else { 2 };
+        assert_eq!(after(3, from), (Handled::Consumed, asked));
+        // It answered 9 s again, so that it has started again long since.
+        assert_eq!(after(10_000, from), (Handled::Consumed, asked));
+    }
+}
+
+#[test]
+fn an_announcement_of_another_outer_address_moves_the_mapping() {
+    let gateway = Gateway { pcp: false, ..BOTH };
+    let mut mapper = mapper();
+    run(&mut mapper, SECOND, gateway);
+    let external = Ipv4Addr::new(203, 0, 113, 6);
+    let mut buffer = [0; NatPmpResponse::BYTES];
+    let told = NatPmpResponse::Address {
+        epoch_seconds: 10,
+        external,
+    };
+    let length = told.write(&mut buffer).expect("it fits");
+    let (now, from) = (mapper.now, mapper.config.gateway);
+    let handled = mapper.handle_announcement(now, from, &buffer[..length]);
+    assert!(handled.is_consumed());
+    let moved = Gateway {
+        external: "203.0.113.6:4000",
+        ..gateway
+    };
+    let (_, events) = run(&mut mapper, 6 * SECOND, moved);
+    let external = address("203.0.113.6:4000");
+    let by = MappedBy::NatPmp;
+    assert_eq!(events, [MapperEvent::Mapped { external, by }]);
+}
+
+#[test]
+fn announcements_that_are_malformed_or_come_before_a_mapping_change_nothing() {
+    let mut mapper = mapper();
+    let (now, from) = (mapper.now, mapper.config.gateway);
+    let announced = announcement(MappedBy::Pcp, 3);
+    assert_eq!(
+        mapper.handle_announcement(now, from, &announced),
+        Handled::Consumed
+    );
+    let (times, _) = run(&mut mapper, SECOND, BOTH);
+    assert_eq!(times, [0]);
+    let unexpected = Handled::Dropped(MapperDrop::Unexpected);
+    for end in 0..announced.len() {
+        let handled = mapper.handle_announcement(now, from, &announced[..end]);
+        assert_eq!(handled, unexpected, "{end}");
+    }
+    // An answer to a request is no announcement.
+    let map = testkit::unhex("00810000000000070fa0138800000e10");
+    assert_eq!(mapper.handle_announcement(now, from, &map), unexpected);
+    mapper.stop(now);
+    assert!(
+        mapper
+            .handle_announcement(now, from, &announced)
+            .is_consumed()
+    );
+    assert!(mapper.candidate().is_none());
+}
+
 #[test]
 fn answers_of_others_and_useless_ones_map_nothing() {
     let mut mapper = mapper();

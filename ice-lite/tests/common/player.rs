@@ -10,6 +10,8 @@ use ice_lite::{
     LocalCandidate, Pacer, SourceId,
 };
 use proto_core::{Handled, Instant, Transmit};
+use testkit::Machine;
+use testkit::world::Signals;
 
 /// What one side tells the other.
 #[derive(Clone, Debug)]
@@ -32,26 +34,25 @@ pub(crate) enum Telling {
 pub(crate) struct Player {
     pub(crate) agent: Agent,
     pub(super) gatherer: Gatherer,
-    pub(super) pacer: Pacer,
+    pacer: Pacer,
     telling: Telling,
     pub(super) bases: Vec<SocketAddr>,
-    pub(super) relay: Option<RelayLeg>,
-    pub(super) inbox: VecDeque<(Instant, Signal)>,
-    pub(super) outbox: Vec<Signal>,
-    pub(super) events: VecDeque<Event>,
-    pub(super) next_data: Instant,
+    relay: Option<RelayLeg>,
+    pub(super) signals: Signals<Signal>,
+    events: VecDeque<Event>,
+    next_data: Instant,
     /// When the first datagram of the other application came.
     pub(crate) first_data: Option<Instant>,
     pub(crate) data: u64,
 }
 
 /// What a player knows of its relay.
-pub(super) struct RelayLeg {
-    pub(super) server: SocketAddr,
+struct RelayLeg {
+    server: SocketAddr,
     base: SocketAddr,
     source: Option<SourceId>,
-    pub(super) relayed: Option<SocketAddr>,
-    pub(super) ask_at: Instant,
+    relayed: Option<SocketAddr>,
+    ask_at: Instant,
 }
 
 const DATA_INTERVAL: Duration = Duration::from_millis(200);
@@ -83,14 +84,13 @@ impl Player {
         });
         let agent = agent(config);
         let mut player = Self {
-            outbox: Vec::new(),
             agent,
             gatherer,
             pacer,
             telling,
             bases,
             relay,
-            inbox: VecDeque::new(),
+            signals: Signals::new(),
             events: VecDeque::new(),
             next_data: now,
             first_data: None,
@@ -99,26 +99,26 @@ impl Player {
         if telling == Telling::Trickle {
             let description = player.agent.description();
             player
-                .outbox
-                .push(Signal::Description(Box::new(description)));
+                .signals
+                .tell(Signal::Description(Box::new(description)));
         }
         player.take_gathered(now);
         player
     }
 
-    pub(super) fn take_gathered(&mut self, now: Instant) {
+    fn take_gathered(&mut self, now: Instant) {
         while let Some(event) = self.gatherer.poll_event() {
             match event {
                 GatherEvent::Candidate(candidate) => {
                     if let Ok(told) = self.agent.add_local(now, candidate)
                         && self.telling == Telling::Trickle
                     {
-                        self.outbox.push(Signal::Candidate(Box::new(told)));
+                        self.signals.tell(Signal::Candidate(Box::new(told)));
                     }
                 }
                 GatherEvent::Done => {
                     self.agent.end_of_local_candidates(now);
-                    self.outbox.push(match self.telling {
+                    self.signals.tell(match self.telling {
                         Telling::Trickle => Signal::End,
                         Telling::Whole => Signal::Description(Box::new(self.agent.description())),
                     });
@@ -131,11 +131,8 @@ impl Player {
         }
     }
 
-    pub(super) fn take_signals(&mut self, now: Instant) {
-        while self.inbox.front().is_some_and(|&(at, _)| at <= now) {
-            let Some((_, signal)) = self.inbox.pop_front() else {
-                return;
-            };
+    fn take_signals(&mut self, now: Instant) {
+        while let Some(signal) = self.signals.take(now) {
             match signal {
                 Signal::Description(description) => {
                     let change = self.agent.set_remote(now, &description);
@@ -150,7 +147,7 @@ impl Player {
         }
     }
 
-    pub(super) fn on_relay(&mut self, now: Instant, data: &[u8]) -> Handled<()> {
+    fn on_relay(&mut self, now: Instant, data: &[u8]) -> Handled<()> {
         let Some(leg) = &mut self.relay else {
             return Handled::NotMine;
         };
@@ -177,7 +174,7 @@ impl Player {
         Handled::Consumed
     }
 
-    pub(super) fn on_direct(
+    fn on_direct(
         &mut self,
         now: Instant,
         local: SocketAddr,
@@ -200,7 +197,7 @@ impl Player {
         }
     }
 
-    pub(super) fn send_data(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+    fn send_data(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         if now < self.next_data {
             return None;
         }
@@ -211,7 +208,7 @@ impl Player {
     }
 
     /// What leaves from an address at the relay goes through the relay.
-    pub(super) fn wrap(&self, transmit: Transmit, buf: &mut [u8]) -> Transmit {
+    fn wrap(&self, transmit: Transmit, buf: &mut [u8]) -> Transmit {
         let Some(leg) = &self.relay else {
             return transmit;
         };
@@ -230,7 +227,7 @@ impl Player {
         }
     }
 
-    pub(super) fn ask_relay(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+    fn ask_relay(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         let leg = self.relay.as_mut()?;
         if leg.relayed.is_some() || now < leg.ask_at {
             return None;
@@ -242,5 +239,68 @@ impl Player {
             destination: leg.server,
             bytes: 0..1,
         })
+    }
+}
+
+impl Machine for Player {
+    type Event = Event;
+    type Drop = ();
+
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        data: &[u8],
+    ) -> Handled<()> {
+        let relay = self.relay.as_ref().map(|leg| leg.server);
+        let handled = if Some(from) == relay {
+            self.on_relay(now, data)
+        } else {
+            self.on_direct(now, local, from, data)
+        };
+        self.take_gathered(now);
+        handled
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.take_signals(now);
+        self.gatherer.handle_timeout(now);
+        self.agent.handle_timeout(now);
+        self.take_gathered(now);
+    }
+
+    fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        let mut pacer = self.pacer;
+        let transmit = self
+            .gatherer
+            .poll_transmit_paced(now, &mut pacer, buf)
+            .or_else(|| self.ask_relay(now, buf))
+            .or_else(|| self.agent.poll_transmit_paced(now, &mut pacer, buf))
+            .or_else(|| self.send_data(now, buf));
+        self.pacer = pacer;
+        self.take_gathered(now);
+        Some(self.wrap(transmit?, buf))
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let relay = self.relay.as_ref();
+        let ask = relay.filter(|leg| leg.relayed.is_none());
+        let deadlines = [
+            self.signals.poll_timeout(),
+            ask.map(|leg| leg.ask_at),
+            self.agent.path().map(|_| self.next_data),
+            self.gatherer.poll_timeout_paced(&self.pacer),
+            self.agent.poll_timeout_paced(&self.pacer),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn buffer_bytes(&self) -> usize {
+        Agent::BUFFER + 64
     }
 }

@@ -6,134 +6,16 @@
 use super::config;
 pub(crate) use super::player::Telling;
 use super::player::{Player, Signal};
-use super::servers::{Relay, Stun};
-use alloc::collections::VecDeque;
+use super::servers::{Relay, stun};
+use alloc::rc::Rc;
+use core::cell::Cell;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use ice_lite::{Agent, Config, Event, GatherConfig, LocalCandidate, Role, State};
-use proto_core::{Handled, Instant, Transmit};
-use stun_proto::server::{Answer, BindingServer, ServerConfig};
-use testkit::world::{Gateway, GatewayId, HostId, Reach, World, ZoneId};
-use testkit::{Link, Machine};
+use ice_lite::{Config, GatherConfig, LocalCandidate, Role, State};
+use testkit::Link;
+use testkit::world::{Actor, Gateway, GatewayId, HostId, Reach, Signals, World, ZoneId};
 
-/// Any host of the world.
-pub(crate) enum Node {
-    Player(Box<Player>),
-    Stun(Box<Stun>),
-    Relay(Box<Relay>),
-}
-
-impl Machine for Node {
-    type Event = Event;
-    type Drop = ();
-
-    fn handle_datagram(
-        &mut self,
-        now: Instant,
-        local: SocketAddr,
-        from: SocketAddr,
-        data: &[u8],
-    ) -> Handled<()> {
-        match self {
-            Self::Player(player) => {
-                let relay = player.relay.as_ref().map(|leg| leg.server);
-                let handled = if Some(from) == relay {
-                    player.on_relay(now, data)
-                } else {
-                    player.on_direct(now, local, from, data)
-                };
-                player.take_gathered(now);
-                handled
-            }
-            Self::Stun(stun) => {
-                let mut buffer = [0; 256];
-                if let Answer::Reply(transmit) =
-                    stun.server
-                        .handle_datagram(now, local, from, data, &mut buffer)
-                {
-                    let bytes = buffer[transmit.bytes.clone()].to_vec();
-                    stun.outbox.push_back((transmit, bytes));
-                }
-                Handled::Consumed
-            }
-            Self::Relay(relay) => {
-                relay.handle(local, from, data);
-                Handled::Consumed
-            }
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        if let Self::Player(player) = self {
-            player.take_signals(now);
-            player.gatherer.handle_timeout(now);
-            player.agent.handle_timeout(now);
-            player.take_gathered(now);
-        }
-    }
-
-    fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        match self {
-            Self::Player(player) => {
-                let mut pacer = player.pacer;
-                let transmit = player
-                    .gatherer
-                    .poll_transmit_paced(now, &mut pacer, buf)
-                    .or_else(|| player.ask_relay(now, buf))
-                    .or_else(|| player.agent.poll_transmit_paced(now, &mut pacer, buf))
-                    .or_else(|| player.send_data(now, buf));
-                player.pacer = pacer;
-                player.take_gathered(now);
-                Some(player.wrap(transmit?, buf))
-            }
-            Self::Stun(stun) => {
-                let (transmit, bytes) = stun.outbox.pop_front()?;
-                buf[..bytes.len()].copy_from_slice(&bytes);
-                Some(Transmit {
-                    bytes: 0..bytes.len(),
-                    ..transmit
-                })
-            }
-            Self::Relay(relay) => {
-                let (source, destination, bytes) = relay.outbox.pop_front()?;
-                buf[..bytes.len()].copy_from_slice(&bytes);
-                Some(Transmit {
-                    source: Some(source),
-                    destination,
-                    bytes: 0..bytes.len(),
-                })
-            }
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let Self::Player(player) = self else {
-            return None;
-        };
-        let signal = player.inbox.front().map(|&(at, _)| at);
-        let relay = player.relay.as_ref();
-        let ask = relay.filter(|leg| leg.relayed.is_none());
-        let ask = ask.map(|leg| leg.ask_at);
-        let data = player.agent.path().map(|_| player.next_data);
-        let gather = player.gatherer.poll_timeout_paced(&player.pacer);
-        let agent = player.agent.poll_timeout_paced(&player.pacer);
-        [signal, ask, data, gather, agent]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        match self {
-            Self::Player(player) => player.events.pop_front(),
-            _ => None,
-        }
-    }
-
-    fn buffer_bytes(&self) -> usize {
-        Agent::BUFFER + 64
-    }
-}
+type Node = Actor<Player>;
 
 /// What stands between one player and the internet, the outermost box first, and how good the line is.
 #[derive(Clone)]
@@ -188,6 +70,8 @@ pub(crate) struct Match {
     /// The boxes of each, the outermost first.
     pub(crate) boxes: [Vec<GatewayId>; 2],
     relay: HostId,
+    /// Payload bytes that the relay carried.
+    carried: Rc<Cell<u64>>,
     seed: u64,
     options: Options,
 }
@@ -250,16 +134,12 @@ impl Match {
         let internet = World::<Node>::INTERNET;
         let servers = [1, 2].map(|last| SocketAddr::new(v4(198, 51, 100, last), 3478));
         for (index, server) in servers.into_iter().enumerate() {
-            let mut config = ServerConfig::new([9; 32]);
-            config.require_fingerprint = true;
-            let node = Node::Stun(Box::new(Stun {
-                server: BindingServer::new(config),
-                outbox: VecDeque::new(),
-            }));
+            let node = Actor::Server(stun());
             world.add_host(&format!("stun {index}"), internet, server, node);
         }
         let control = SocketAddr::new(v4(198, 51, 100, 3), 3478);
-        let node = Node::Relay(Box::new(Relay::new(control)));
+        let carried = Rc::new(Cell::new(0));
+        let node = Actor::Server(Relay::server(control, Rc::clone(&carried)));
         let relay = world.add_host("relay", internet, control, node);
         for port in Relay::FIRST_PORT..Relay::FIRST_PORT + Relay::PORTS {
             world.bind(relay, SocketAddr::new(control.ip(), port));
@@ -269,6 +149,7 @@ impl Match {
             players: Vec::new(),
             boxes: [Vec::new(), Vec::new()],
             relay,
+            carried,
             seed,
             options,
         };
@@ -288,7 +169,7 @@ impl Match {
         let control = SocketAddr::new(v4(198, 51, 100, 3), 3478);
         let relay = self.options.relay.then_some(control);
         let player = Player::new(config, gather, relay, self.options.telling);
-        let node = Node::Player(Box::new(player));
+        let node = Actor::player(player);
         let name = format!("player {index}");
         let host = self.world.add_host(&name, zone, base, node);
         self.world.set_access(host, ip, link);
@@ -296,14 +177,12 @@ impl Match {
     }
 
     pub(crate) fn player(&self, index: usize) -> &Player {
-        match self.world.machine(self.players[index]) {
-            Node::Player(player) => player,
-            _ => panic!("a player is a player"),
-        }
+        self.world.machine(self.players[index]).as_player()
     }
 
     pub(crate) fn player_mut(&mut self, index: usize) -> &mut Player {
-        player(&mut self.world, self.players[index])
+        let host = self.players[index];
+        self.world.machine_mut(host).as_player_mut()
     }
 
     /// What the oracle says of the two.
@@ -325,7 +204,7 @@ impl Match {
         let player = self.player_mut(index);
         let added = player.agent.add_local(now, LocalCandidate::host(new));
         let told = added.expect("a new address");
-        player.outbox.push(Signal::Candidate(Box::new(told)));
+        player.signals.tell(Signal::Candidate(Box::new(told)));
         player.agent.remove_local(now, old);
         player.gatherer.stop();
     }
@@ -336,10 +215,7 @@ impl Match {
 
     /// Bytes that the relay carried.
     pub(crate) fn relayed_bytes(&self) -> u64 {
-        match self.world.machine(self.relay) {
-            Node::Relay(relay) => relay.carried,
-            _ => 0,
-        }
+        self.carried.get()
     }
 
     /// Runs, with signalling, until `done` or the limit; whether it was done.
@@ -350,16 +226,8 @@ impl Match {
     ) -> bool {
         let (players, delay) = ([self.players[0], self.players[1]], self.options.signalling);
         self.world.run_until(limit, |world| {
-            let at = world.now() + delay;
-            for (from, to) in [(0, 1), (1, 0)] {
-                let signals = core::mem::take(&mut player(world, players[from]).outbox);
-                let inbox = &mut player(world, players[to]).inbox;
-                inbox.extend(signals.into_iter().map(|signal| (at, signal)));
-            }
-            let both = players.map(|host| match world.machine(host) {
-                Node::Player(player) => &**player,
-                _ => panic!("a player is a player"),
-            });
+            Signals::exchange(world, players, delay, |player| &mut player.signals);
+            let both = players.map(|host| world.machine(host).as_player());
             done(&both)
         })
     }
@@ -390,12 +258,5 @@ impl Match {
     pub(crate) fn why(&self) -> String {
         let [one, other] = [0, 1].map(|index| self.player(index).agent.why());
         format!("{one}---\n{other}")
-    }
-}
-
-fn player(world: &mut World<Node>, host: HostId) -> &mut Player {
-    match world.machine_mut(host) {
-        Node::Player(player) => player,
-        _ => panic!("a player is a player"),
     }
 }

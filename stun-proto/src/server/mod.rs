@@ -62,6 +62,17 @@ pub enum Answer {
     Dropped(DropReason),
 }
 
+impl Answer {
+    /// What to send, if anything.
+    #[must_use]
+    pub fn reply(self) -> Option<Transmit> {
+        match self {
+            Self::Reply(transmit) => Some(transmit),
+            Self::NotMine | Self::Dropped(_) => None,
+        }
+    }
+}
+
 /// Why a message got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]

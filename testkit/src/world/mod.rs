@@ -84,11 +84,15 @@
 //! # Ok::<(), core::net::AddrParseError>(())
 //! ```
 //!
+//! Players that meet through servers and signalling need not be built from nothing: [`Actor`], [`Server`] and [`Signals`]
+//! are those parts.
+//!
 //! # What it does not model
 //!
 //! TCP, fragments, multicast, and time below a microsecond. Errors of the ICMP kind arrive at
 //! [`Machine::handle_send_error`]; what a machine does with them is its own affair.
 
+mod actor;
 mod carry;
 mod gateway;
 mod host;
@@ -102,6 +106,7 @@ mod table;
 mod tape;
 mod topology;
 
+pub use actor::{Actor, Server, Signals};
 pub use gateway::Gateway;
 pub use host::{Clock, Pause, RECEIVE_BUFFER_BYTES};
 pub use log::{Entry, Happening, Log};
