@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use std::thread::JoinHandle;
 
 /// How long the echo server waits for the next event before it gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that answers each call of `Main:ping` with itself, and ends when all clients have left.
 fn echo_server() -> (String, JoinHandle<u64>) {
