@@ -5,6 +5,7 @@ extern crate alloc;
 mod common;
 
 use bytes::Bytes;
+use common::End;
 use common::raw::{self, CONNECTION, ConnectFields, FragmentFields};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -12,6 +13,7 @@ use enet_proto::{Config, DisconnectReason, Event, Host, PacketFlags, PeerKey};
 use peak_alloc::PeakAlloc;
 use proto_core::Instant;
 use std::sync::Mutex;
+use testkit::{Link, Pair};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -311,6 +313,87 @@ fn what_was_acknowledged_leaves_nothing_behind() {
 }
 
 /// Everything that a peer can make the host hold, from so many of them at once.
+/// One client comes over a bad network, both sides talk, and it leaves in the middle of it; until neither side knows the other.
+fn visit(pair: &mut Pair<End>, round: usize) -> u64 {
+    let (client, server) = (pair.client, pair.server);
+    let network = &mut pair.network;
+    let now = network.now_at(client);
+    let host = &mut network.machine_mut(client).host;
+    let to = host.connect(now, Pair::<End>::SERVER, 2, 0);
+    let to_server = to.expect("there is room");
+    let mut received = 0;
+    for _ in 0..40 {
+        network.run_for(50 * MILLISECOND);
+        for node in [client, server] {
+            let events = network.take_events(node);
+            let messages = events
+                .iter()
+                .filter(|event| matches!(event, Event::Received { .. }));
+            received += messages.count() as u64;
+            let host = &mut network.machine_mut(node).host;
+            let peer = host.peers().next();
+            if let Some(peer) = peer {
+                for flags in [PacketFlags::RELIABLE, PacketFlags::UNSEQUENCED] {
+                    let packet = Bytes::from(vec![7; 20 + 3000 * (round % 2)]);
+                    // Not yet connected, or not any more.
+                    let _ = host.send(peer, 0, flags, packet);
+                }
+            }
+        }
+    }
+    match round % 3 {
+        0 => network.machine_mut(client).host.disconnect(to_server, 0),
+        1 => network
+            .machine_mut(client)
+            .host
+            .disconnect_later(to_server, 0),
+        // It vanishes for the server, which has to notice.
+        _ => network
+            .machine_mut(client)
+            .host
+            .disconnect_now(to_server, 0),
+    }
+    network.run_for(Duration::from_secs(120));
+    for node in [client, server] {
+        network.take_events(node);
+        assert_eq!(
+            network.machine(node).host.peers().count(),
+            0,
+            "round {round}"
+        );
+    }
+    received
+}
+
+// req: SIM-9
+#[test]
+fn sessions_over_a_bad_network_leave_nothing_behind_when_they_end() {
+    let _alone = ALONE.lock();
+    let link = Link {
+        latency: 20 * MILLISECOND,
+        jitter: 30 * MILLISECOND,
+        loss: 100,
+        duplicate: 50,
+        reorder: 50,
+        reorder_by: 100 * MILLISECOND,
+        ..Link::PERFECT
+    };
+    let [one, other] = [1, 2].map(|seed| End::new(Config::new([seed; 32])));
+    let mut pair = Pair::new(9, link, one, other);
+    // Most queues and tables have found their size then.
+    let warm: u64 = (0..60).map(|round| visit(&mut pair, round)).sum();
+    let before = ALLOCATOR.current_usage();
+    let received: u64 = (60..240).map(|round| visit(&mut pair, round)).sum();
+    let after = ALLOCATOR.current_usage();
+    println!("{received} messages in 180 sessions: {before} bytes before, {after} after");
+    assert!(warm > 100 && received > 1000, "{warm} {received}");
+    // A hundred bytes that each session left behind would be seen; the threads of other tests may hold a little.
+    assert!(
+        after <= before + (16 << 10),
+        "{before} bytes before, {after} after"
+    );
+}
+
 fn attack_with(victim: &mut Victim, peers: u32) -> Vec<Attacker> {
     let attackers: Vec<_> = (0..peers)
         .map(|index| victim.connect(address(index)))
