@@ -284,6 +284,55 @@ fn acknowledgements(victim: &mut Victim) -> Vec<Vec<u8>> {
     answers
 }
 
+// req: HG-18
+#[test]
+fn a_lost_packet_does_not_make_the_queue_full_while_the_window_is_open() {
+    /// ENet's windows: so far may a command be ahead of one that is not acknowledged.
+    const WINDOW: usize = 7 * 4096;
+    let _alone = ALONE.lock();
+    let mut victim = Victim::new(Config::new([1; 32]));
+    victim.count();
+    let peer = victim.connect(address(1));
+    let key = peer.key.expect("it is connected");
+    for number in 0..WINDOW - 100 {
+        let packet = Bytes::from(vec![1; 100]);
+        let sent = victim.host.send(key, 0, PacketFlags::RELIABLE, packet);
+        assert_eq!(sent, Ok(()), "{number}");
+        let mut answers = acknowledgements(&mut victim);
+        if number == 0 {
+            answers.pop();
+        }
+        peer.send(&mut victim, &answers.concat());
+    }
+    let stats = victim.host.peer(key).expect("it is connected").stats();
+    assert_eq!((stats.queued_packets, stats.queued_bytes), (1, 100));
+    let most = victim.most_bytes();
+    println!("behind a lost packet: {most} bytes");
+    assert!(most < 4 * MIB, "{most}");
+    // Then the application must wait, though each peer acknowledges: the places count as bytes.
+    let mut full = false;
+    for channel in 1..=255_u8 {
+        for number in 0..8192 {
+            let packet = Bytes::from_static(b"x");
+            full |= victim
+                .host
+                .send(key, channel % 255, PacketFlags::RELIABLE, packet)
+                .is_err();
+            let mut answers = acknowledgements(&mut victim);
+            if number == 0 {
+                answers.pop();
+            }
+            peer.send(&mut victim, &answers.concat());
+            if full {
+                break;
+            }
+        }
+    }
+    let most = victim.most_bytes();
+    println!("behind many lost packets: {most} bytes");
+    assert!(full && most < 6 * MIB, "{most}");
+}
+
 #[test]
 fn what_was_acknowledged_leaves_nothing_behind() {
     let _alone = ALONE.lock();
