@@ -47,6 +47,8 @@ impl Home {
     pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
     /// The computer at home.
     pub const INSIDE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
+    /// Another address at home, for a second computer.
+    pub const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 3);
     /// The gateway as the others see it. miniupnpd refuses to open ports of an address that is private or for documentation, so
     /// this one is of a range that nobody announces; it exists in the namespaces only.
     pub const EXTERNAL: Ipv4Addr = Ipv4Addr::new(25, 0, 0, 1);
@@ -93,6 +95,7 @@ impl Home {
                 ip(at, &format!("link set {link} up"))?;
             }
         }
+        ip(&inside, &format!("addr add {}/24 dev eth", Self::NEIGHBOUR))?;
         ip(&inside, &format!("route add default via {}", Self::GATEWAY))?;
         let forward = "net.ipv4.ip_forward=1";
         in_namespace(&gateway, &["sysctl", "-qw", forward], None)?;
