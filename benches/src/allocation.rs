@@ -3,12 +3,14 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 use std::alloc::System;
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
 /// Wraps below zero when blocks from before the count are freed in it; differences are right.
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// The largest that the live bytes have been, as a signed number, since they may wrap.
+static PEAK_BYTES: AtomicIsize = AtomicIsize::new(0);
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `work` while allocations are counted; otherwise the count costs a load and nothing more.
@@ -21,7 +23,11 @@ pub fn counting<R>(work: impl FnOnce() -> R) -> R {
 
 fn note(allocated: usize, freed: usize) {
     if COUNTING.load(Ordering::Relaxed) {
-        LIVE_BYTES.fetch_add(allocated.wrapping_sub(freed), Ordering::Relaxed);
+        let change = allocated.wrapping_sub(freed);
+        let live = LIVE_BYTES
+            .fetch_add(change, Ordering::Relaxed)
+            .wrapping_add(change);
+        PEAK_BYTES.fetch_max(live.cast_signed(), Ordering::Relaxed);
         ALLOCATIONS.fetch_add(usize::from(allocated > 0), Ordering::Relaxed);
     }
 }
@@ -31,6 +37,17 @@ fn note(allocated: usize, freed: usize) {
 #[must_use]
 pub fn live_bytes() -> usize {
     LIVE_BYTES.load(Ordering::Relaxed)
+}
+
+/// The most bytes that were allocated at once since [`reset_peak`].
+#[must_use]
+pub fn peak_bytes() -> usize {
+    PEAK_BYTES.load(Ordering::Relaxed).cast_unsigned()
+}
+
+/// Lets the peak begin again at what is allocated now.
+pub fn reset_peak() {
+    PEAK_BYTES.store(live_bytes().cast_signed(), Ordering::Relaxed);
 }
 
 /// Allocations that were counted.

@@ -1,12 +1,13 @@
 //! Events that the application has not taken: [`EventQueue`].
 
-use crate::{Event, Limits};
-use alloc::collections::VecDeque;
+use crate::ring::Ring;
+use crate::{Event, Limits, PacketFlags, PeerKey};
+use bytes::Bytes;
 
 /// A queue of events with a bound on those that remotes can make.
 #[derive(Debug)]
 pub(crate) struct EventQueue {
-    events: VecDeque<Event>,
+    events: Ring<Event>,
     bytes: usize,
     most: usize,
     most_bytes: usize,
@@ -15,7 +16,7 @@ pub(crate) struct EventQueue {
 impl EventQueue {
     pub(crate) const fn new(limits: &Limits) -> Self {
         Self {
-            events: VecDeque::new(),
+            events: Ring::new(),
             bytes: 0,
             most: limits.events,
             most_bytes: limits.event_bytes,
@@ -28,7 +29,23 @@ impl EventQueue {
         self.events.len() >= self.most || self.bytes >= self.most_bytes
     }
 
-    #[inline]
+    /// The most frequent event. Inlined, so that the event is not put together elsewhere first.
+    #[inline(always)]
+    pub(crate) fn push_packet(
+        &mut self,
+        (peer, channel): (PeerKey, u8),
+        flags: PacketFlags,
+        payload: Bytes,
+    ) {
+        self.bytes += payload.len();
+        self.events.push_back(Event::Received {
+            peer,
+            channel,
+            flags,
+            payload,
+        });
+    }
+
     pub(crate) fn push(&mut self, event: Event) {
         if let Event::Received { payload, .. } = &event {
             self.bytes += payload.len();
@@ -41,10 +58,6 @@ impl EventQueue {
         let event = self.events.pop_front()?;
         if let Event::Received { payload, .. } = &event {
             self.bytes -= payload.len();
-        }
-        if self.events.is_empty() {
-            // The next one goes into memory that is still in the cache.
-            self.events.clear();
         }
         Some(event)
     }

@@ -78,6 +78,7 @@ mod key;
 mod peer;
 mod pool;
 mod recv;
+mod ring;
 mod send;
 mod short_queue;
 mod stats;

@@ -8,12 +8,24 @@ const KEPT_ENTRIES: usize = 64;
 /// Once a queue is empty, gives the memory of a burst back, since there are several queues for each peer, and lets the
 /// queue begin anew in the memory that is still in the cache.
 #[inline]
-pub(crate) fn release<T>(queue: &mut VecDeque<T>) {
+fn release<T>(queue: &mut VecDeque<T>) {
     if queue.is_empty() {
         queue.clear();
         if queue.capacity() > KEPT_ENTRIES {
             queue.shrink_to(KEPT_ENTRIES);
         }
+    }
+}
+
+/// Entries for which a connection that is calm keeps memory in each of its queues.
+pub(crate) const CALM_ENTRIES: usize = 4;
+
+/// Gives back the memory of a queue that has become short. Now and then, where [`release`] comes too early: what a stall of
+/// the network made grow would otherwise stay, and in the end each connection has had its worst stall.
+pub(crate) fn tidy<T>(queue: &mut VecDeque<T>) {
+    let needed = (2 * queue.len()).max(CALM_ENTRIES);
+    if queue.capacity() > 2 * needed {
+        queue.shrink_to(needed);
     }
 }
 
@@ -34,6 +46,11 @@ impl<T> ShortQueue<T> {
             first: None,
             rest: VecDeque::new(),
         }
+    }
+
+    /// As [`tidy`].
+    pub(crate) fn tidy(&mut self) {
+        tidy(&mut self.rest);
     }
 
     #[inline]
@@ -142,5 +159,22 @@ mod tests {
         (0..5000).for_each(|number| queue.push_back(number));
         while queue.pop_front().is_some() {}
         assert!(queue.rest.capacity() <= 2 * KEPT_ENTRIES);
+        queue.tidy();
+        assert!(queue.rest.capacity() <= 2 * CALM_ENTRIES);
+    }
+
+    #[test]
+    fn tidying_gives_back_what_a_short_queue_does_not_need_and_loses_nothing() {
+        let mut queue: VecDeque<u32> = (0..1000).collect();
+        for length in [1000, 600, 200, 30, 7, 1, 0] {
+            queue.drain(..queue.len() - length);
+            tidy(&mut queue);
+            assert!(queue.capacity() <= 4 * length.max(CALM_ENTRIES));
+            let capacity = queue.capacity();
+            tidy(&mut queue);
+            assert_eq!(queue.capacity(), capacity, "twice is no different");
+            let first = 1000 - u32::try_from(length).unwrap();
+            assert!(queue.iter().copied().eq(first..1000));
+        }
     }
 }

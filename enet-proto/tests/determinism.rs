@@ -64,7 +64,7 @@ fn transcript(link_seed: u64, host_seed: u8, command_seed: u64) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testkit::cases(12), failure_persistence: None, ..ProptestConfig::default() })]
 
     // req: SIM-1
     #[test]

@@ -268,6 +268,48 @@ fn packets_of_which_one_part_is_never_acknowledged_count_as_a_whole() {
     }
 }
 
+/// Acknowledgements of all reliable packets that the victim sends now.
+fn acknowledgements(victim: &mut Victim) -> Vec<Vec<u8>> {
+    let mut answers = Vec::new();
+    victim.send_all(|_, bytes| {
+        let datagram = raw::parse(bytes, false);
+        let sent_time = datagram.sent_time.unwrap_or_default();
+        let reliable = datagram.commands.iter().filter(|command| command.kind != 1);
+        answers.extend(reliable.map(|command| {
+            raw::acknowledge(command.channel, command.sequence, sent_time).to_vec()
+        }));
+    });
+    answers
+}
+
+#[test]
+fn what_was_acknowledged_leaves_nothing_behind() {
+    let _alone = ALONE.lock();
+    let mut victim = Victim::new(Config::new([1; 32]));
+    let peer = victim.connect(address(1));
+    let key = peer.key.expect("it is connected");
+    let round = |victim: &mut Victim| {
+        for channel in [0, 1, 0] {
+            let packet = Bytes::from_static(b"news");
+            let sent = victim
+                .host
+                .send(key, channel, PacketFlags::RELIABLE, packet);
+            assert_eq!(sent, Ok(()));
+        }
+        // In one datagram: nothing flies when it has been handled.
+        let mut answers = acknowledgements(victim);
+        answers.reverse();
+        peer.send(victim, &answers.concat());
+        victim.pass(MILLISECOND);
+    };
+    (0..1000).for_each(|_| round(&mut victim));
+    victim.count();
+    (0..20_000).for_each(|_| round(&mut victim));
+    let most = victim.most_bytes();
+    println!("60,000 packets: {most} bytes");
+    assert!(most < 4096, "{most}");
+}
+
 /// Everything that a peer can make the host hold, from so many of them at once.
 fn attack_with(victim: &mut Victim, peers: u32) -> Vec<Attacker> {
     let attackers: Vec<_> = (0..peers)

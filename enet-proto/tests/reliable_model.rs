@@ -207,7 +207,7 @@ fn run(seed: u64, link: Link, operations: &[Operation]) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testkit::cases(48), failure_persistence: None, ..ProptestConfig::default() })]
 
     // req: HE-11
     #[test]

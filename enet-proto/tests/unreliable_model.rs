@@ -134,7 +134,7 @@ fn run(seed: u64, link: Link, operations: &[Operation]) -> (BTreeMap<u32, Sent>,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testkit::cases(48), failure_persistence: None, ..ProptestConfig::default() })]
 
     // req: HE-11
     #[test]

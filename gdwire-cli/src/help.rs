@@ -138,7 +138,7 @@ Examples:
 
 Exit code 1: a client could not join, or was lost before the end.
 
-Fields of --json: clients, joined, failed, failed_by_reason, lost, lost_by_reason, seconds, joining_ms,
+Fields of --json: clients, threads, joined, failed, failed_by_reason, lost, lost_by_reason, seconds, joining_ms,
 round_trip_source (rpc or enet), round_trip_ms (both: samples, p50, p90, p99, max), calls_sent, calls_answered,
 calls_unanswered (after a pause of up to 5 s for the last ones, where there are answers), calls_refused,
 rpcs_received, packets_received, spawns, despawns, syncs, deltas, dropped, method_mismatches, bytes_in, bytes_out,

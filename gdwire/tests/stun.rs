@@ -13,7 +13,7 @@ use gdwire::stun::{Class, Message, MessageWriter, Method, TransactionId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()

@@ -7,7 +7,6 @@ use crate::candidate::plain;
 use crate::check;
 use crate::{Agent, DropReason, Event, Pacer};
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use proto_core::{Handled, Instant, Transmit};
@@ -107,7 +106,8 @@ pub struct SetStats {
 pub struct AgentSet {
     config: SetConfig,
     agents: BTreeMap<AgentId, Entry>,
-    by_ufrag: BTreeMap<String, AgentId>,
+    /// Hashes of fragments, so that a search reads no strings; the agent says whether the fragment is its own.
+    by_ufrag: BTreeSet<(u64, AgentId)>,
     /// Remote addresses of pairs. Those that the peer has proven come first.
     by_remote: BTreeSet<(SocketAddr, Standing, AgentId)>,
     timers: BTreeSet<(Instant, AgentId)>,
@@ -130,9 +130,26 @@ enum Standing {
 #[derive(Debug)]
 struct Entry {
     agent: Agent,
-    ufrags: Vec<String>,
+    /// Of what the agent said last about its fragments.
+    ufrags_version: Option<(u32, bool)>,
+    ufrags: Vec<u64>,
     remotes: Vec<(SocketAddr, Standing)>,
     timer: Option<Instant>,
+}
+
+/// The addresses of an agent's pairs. One may come twice.
+fn standings(agent: &Agent) -> impl Iterator<Item = (SocketAddr, Standing)> {
+    agent.remotes().map(|(remote, proven)| match proven {
+        true => (remote, Standing::Proven),
+        false => (remote, Standing::Asked),
+    })
+}
+
+/// FNV-1a. No remote chooses the fragments that are in the table, so it need not withstand one.
+fn hash(ufrag: &str) -> u64 {
+    ufrag.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 impl AgentSet {
@@ -145,7 +162,7 @@ impl AgentSet {
         Self {
             config,
             agents: BTreeMap::new(),
-            by_ufrag: BTreeMap::new(),
+            by_ufrag: BTreeSet::new(),
             by_remote: BTreeSet::new(),
             timers: BTreeSet::new(),
             ready: BTreeSet::new(),
@@ -170,16 +187,14 @@ impl AgentSet {
         if self.agents.len() >= self.config.agents {
             return Err(InsertError::Full);
         }
-        if agent
-            .ufrags()
-            .any(|ufrag| self.by_ufrag.contains_key(ufrag))
-        {
+        if agent.ufrags().any(|ufrag| self.of_ufrag(ufrag).is_some()) {
             return Err(InsertError::UfragTaken);
         }
         let id = AgentId(self.next);
         self.next += 1;
         let entry = Entry {
             agent,
+            ufrags_version: None,
             ufrags: Vec::new(),
             remotes: Vec::new(),
             timer: None,
@@ -192,8 +207,8 @@ impl AgentSet {
     /// Gives an agent back, which from now on gets nothing.
     pub fn remove(&mut self, id: AgentId) -> Option<Agent> {
         let entry = self.agents.remove(&id)?;
-        for ufrag in &entry.ufrags {
-            self.by_ufrag.remove(ufrag);
+        for &ufrag in &entry.ufrags {
+            self.by_ufrag.remove(&(ufrag, id));
         }
         for &(remote, standing) in &entry.remotes {
             self.by_remote.remove(&(remote, standing, id));
@@ -296,7 +311,17 @@ impl AgentSet {
     fn of_check(&self, message: &Message<'_>) -> Option<AgentId> {
         let username = message.get::<Username<'_>>().ok().flatten()?;
         let (ufrag, _) = username.as_str().split_once(':')?;
-        self.by_ufrag.get(ufrag).copied()
+        self.of_ufrag(ufrag)
+    }
+
+    fn of_ufrag(&self, ufrag: &str) -> Option<AgentId> {
+        let hash = hash(ufrag);
+        let all = (hash, AgentId(0))..=(hash, AgentId(u64::MAX));
+        let mut found = self.by_ufrag.range(all).map(|&(_, id)| id);
+        found.find(|id| {
+            let entry = self.agents.get(id);
+            entry.is_some_and(|entry| entry.agent.ufrags().any(|own| own == ufrag))
+        })
     }
 
     /// Agents with a pair to this address, the proven ones first.
@@ -342,45 +367,26 @@ impl AgentSet {
         let Some(entry) = self.agents.get_mut(&id) else {
             return;
         };
-        let mut ufrags = entry.agent.ufrags();
-        let same = entry
-            .ufrags
-            .iter()
-            .all(|known| ufrags.next() == Some(known));
-        if !same || ufrags.next().is_some() || entry.ufrags.is_empty() {
-            drop(ufrags);
+        let version = Some(entry.agent.ufrags_version());
+        if version != entry.ufrags_version {
             for ufrag in entry.ufrags.drain(..) {
-                self.by_ufrag.remove(&ufrag);
+                self.by_ufrag.remove(&(ufrag, id));
             }
-            entry.ufrags = entry.agent.ufrags().map(String::from).collect();
-            for ufrag in &entry.ufrags {
-                self.by_ufrag.entry(ufrag.clone()).or_insert(id);
-            }
+            entry.ufrags.extend(entry.agent.ufrags().map(hash));
+            let all = entry.ufrags.iter();
+            self.by_ufrag.extend(all.map(|&ufrag| (ufrag, id)));
+            entry.ufrags_version = version;
         }
-        let mut remotes: Vec<(SocketAddr, Standing)> = entry
-            .agent
-            .remotes()
-            .map(|(remote, proven)| {
-                let standing = if proven {
-                    Standing::Proven
-                } else {
-                    Standing::Asked
-                };
-                (remote, standing)
-            })
-            .collect();
-        remotes.sort_unstable();
-        remotes.dedup();
-        if remotes == entry.remotes {
+        if standings(&entry.agent).eq(entry.remotes.iter().copied()) {
             return;
         }
-        for &(remote, standing) in &entry.remotes {
+        for (remote, standing) in entry.remotes.drain(..) {
             self.by_remote.remove(&(remote, standing, id));
         }
-        for &(remote, standing) in &remotes {
+        entry.remotes.extend(standings(&entry.agent));
+        for &(remote, standing) in &entry.remotes {
             self.by_remote.insert((remote, standing, id));
         }
-        entry.remotes = remotes;
     }
 
     /// A deadline may have passed.
@@ -435,13 +441,16 @@ impl AgentSet {
         let Some(entry) = self.agents.get_mut(&id) else {
             return;
         };
-        if let Some(before) = entry.timer.take() {
-            self.timers.remove(&(before, id));
-        }
         let next = match &self.config.pacer {
             Some(pacer) => entry.agent.poll_timeout_paced(pacer),
             None => entry.agent.poll_timeout(),
         };
+        if next == entry.timer {
+            return;
+        }
+        if let Some(before) = entry.timer.take() {
+            self.timers.remove(&(before, id));
+        }
         if let Some(at) = next {
             entry.timer = Some(at);
             self.timers.insert((at, id));

@@ -30,7 +30,7 @@ pub const DELTA_INTERVAL: Duration = Duration::from_millis(500);
 pub const LIMIT: u32 = 3;
 
 /// The longest that both sides may differ.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Path of each node to its replicated properties, each to its value as `var_to_str` writes it.
 pub type State = BTreeMap<String, BTreeMap<String, String>>;

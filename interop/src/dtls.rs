@@ -326,6 +326,14 @@ impl Plug {
         }
     }
 
+    /// Works off what is due, and sends back each packet that has arrived.
+    pub fn echo(&mut self) {
+        self.pump();
+        for packet in std::mem::take(&mut self.received) {
+            self.send(&packet);
+        }
+    }
+
     /// Starts to connect as the Godot peer `id`.
     ///
     /// # Panics

@@ -46,7 +46,7 @@ fn comes(patience: Duration, mut step: impl FnMut() -> bool) -> bool {
     true
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn c_enet_in_s_client_plays_on_our_server() {
@@ -88,10 +88,7 @@ fn c_enet_in_s_client_plays_on_our_server() {
                 .unwrap();
             events.clear();
             let echoes = comes(PATIENCE, || {
-                guest.pump();
-                for packet in std::mem::take(&mut guest.received) {
-                    guest.send(&packet);
-                }
+                guest.echo();
                 events.extend(server.next_event_within(SOON).unwrap());
                 !events.is_empty()
             });
@@ -223,10 +220,7 @@ fn our_client_plays_on_c_enet_in_s_server() {
             .unwrap();
         events.clear();
         let echoes = comes(PATIENCE, || {
-            host.pump();
-            for packet in std::mem::take(&mut host.received) {
-                host.send(&packet);
-            }
+            host.echo();
             events.extend(client.next_event_within(SOON).unwrap());
             !events.is_empty()
         });

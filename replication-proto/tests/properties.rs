@@ -186,7 +186,7 @@ fn check(session: &mut Session) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: testkit::cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_order_of_calls_and_packets_panics_or_breaks_a_bound(

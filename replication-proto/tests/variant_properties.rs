@@ -175,7 +175,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: testkit::cases(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn encoding_and_decoding_give_the_value_back(value in value()) {
@@ -252,9 +252,10 @@ proptest! {
 
     #[test]
     fn text_reads_back_as_what_it_says(value in nested(prop_oneof![any::<i64>().prop_map(Value::from), word().prop_map(Value::from)].boxed())) {
-        let written = text::to_text(&value);
-        let read = text::from_text(&written).unwrap();
-        prop_assert_eq!(text::to_text(&read), written);
+        let read = text::from_text(&text::to_text(&value)).unwrap();
+        // The texts may differ: a single is written with its own digits, and the double that these read as may have longer ones.
+        let again = text::from_text(&text::to_text(&read)).unwrap();
+        prop_assert_eq!(format!("{again:?}"), format!("{read:?}"));
     }
 
     #[test]

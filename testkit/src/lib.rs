@@ -65,6 +65,7 @@
 
 extern crate alloc;
 
+mod cases;
 mod dice;
 mod link;
 mod machine;
@@ -74,6 +75,7 @@ mod transcript;
 pub mod trial;
 pub mod world;
 
+pub use cases::cases;
 pub use dice::Dice;
 pub use link::{BadScript, Blackout, Burst, Deviation, Fault, Jitter, Link, Rate, Script};
 pub use machine::Machine;

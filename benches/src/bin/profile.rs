@@ -6,6 +6,7 @@
 //! ```
 
 use benches::coder::{CCoder, Coder, OurCoder};
+use benches::ice::{Contender, SocketWork};
 use benches::scenario::{Crowd, Pair, Stream, bytes_per_idle_peer};
 use benches::{CEnet, Delivery, End, Options, Ours, allocation};
 use core::hint::black_box;
@@ -25,7 +26,11 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let known = match side.as_str() {
-        "gdwire" => run::<Ours>(case, count) || run_coder::<OurCoder>(case, count),
+        "gdwire" => {
+            run::<Ours>(case, count)
+                || run_coder::<OurCoder>(case, count)
+                || run_socket(case, count)
+        }
         "c" => run::<CEnet>(case, count) || run_coder::<CCoder>(case, count),
         _ => false,
     };
@@ -94,6 +99,23 @@ fn run_coder<C: Coder>(case: &str, count: u64) -> bool {
     };
     let mut coder = C::default();
     timed(count, || coder.round_trips(bytes, count));
+    true
+}
+
+/// `ice-check-1000`: checks for one of 1,000 ICE agents on a socket; `ice-data-1000`: data.
+fn run_socket(case: &str, count: u64) -> bool {
+    let work = [
+        ("ice-check-", SocketWork::Check),
+        ("ice-data-", SocketWork::Data),
+    ];
+    let found = work.into_iter().find_map(|(prefix, work)| {
+        let agents = case.strip_prefix(prefix)?.parse().ok()?;
+        Some((work, Contender::Ours.socket(agents)?))
+    });
+    let Some((work, mut datagrams)) = found else {
+        return false;
+    };
+    timed(count, || datagrams.run(work, count));
     true
 }
 

@@ -1,6 +1,7 @@
 //! The agent of the crate `is`.
 
 use super::Epoch;
+use super::socket::{Socket, SocketWork, answered, here};
 use core::net::SocketAddr;
 use is::stun::{StunMessage, StunPacket};
 use is::{Candidate, IceAgent, IceAgentEvent, IceCreds, Protocol};
@@ -12,8 +13,49 @@ pub(super) struct Is {
     path: Option<(SocketAddr, SocketAddr)>,
 }
 
+/// Agents that share a socket, found as `accepts_message` says: each is asked in turn.
+pub(super) struct Accepting(Vec<Is>);
+
+impl Accepting {
+    pub(super) const fn new(agents: Vec<Is>, _: Instant) -> Self {
+        Self(agents)
+    }
+}
+
+impl Socket for Accepting {
+    fn take(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], _: SocketWork) -> bool {
+        let Ok(message) = StunMessage::parse(datagram) else {
+            return false;
+        };
+        let mut agents = self.0.iter_mut();
+        let Some(is) = agents.find(|is| is.agent.accepts_message(&message)) else {
+            return false;
+        };
+        is.handle(now, here(), from, message);
+        answered(is, now, from)
+    }
+}
+
 impl Is {
-    pub(super) fn new(seed: u64, controlling: bool) -> Self {
+    fn handle(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        message: StunMessage<'_>,
+    ) {
+        let packet = StunPacket {
+            proto: Protocol::Udp,
+            source: from,
+            destination: local,
+            message,
+        };
+        self.agent.handle_packet(self.epoch.std_at(now), packet);
+    }
+}
+
+impl super::Agent for Is {
+    fn new(seed: u64, controlling: bool) -> Self {
         let mut agent = IceAgent::new(IceCreds::new());
         agent.set_controlling(controlling);
         agent.set_control_tie_breaker(seed * 2 + u64::from(controlling));
@@ -23,9 +65,7 @@ impl Is {
             path: None,
         }
     }
-}
 
-impl super::Agent for Is {
     fn credentials(&self) -> (String, String) {
         let credentials = self.agent.local_credentials();
         (credentials.ufrag.clone(), credentials.pass.clone())
@@ -68,13 +108,7 @@ impl super::Agent for Is {
         if let Ok(message) = StunMessage::parse(data)
             && self.agent.accepts_message(&message)
         {
-            let packet = StunPacket {
-                proto: Protocol::Udp,
-                source: from,
-                destination: local,
-                message,
-            };
-            self.agent.handle_packet(self.epoch.std_at(now), packet);
+            self.handle(now, local, from, message);
         }
     }
 
@@ -92,13 +126,14 @@ impl super::Agent for Is {
         }
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
+    fn transmit(
+        &mut self,
+        _: Instant,
+        buffer: &mut [u8],
+    ) -> Option<(SocketAddr, SocketAddr, usize)> {
         let transmit = self.agent.poll_transmit()?;
-        Some((
-            transmit.source,
-            transmit.destination,
-            transmit.contents.to_vec(),
-        ))
+        let length = super::fill(buffer, &transmit.contents);
+        Some((transmit.source, transmit.destination, length))
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {

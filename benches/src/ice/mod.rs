@@ -3,12 +3,17 @@
 //! Each pair of players runs two agents of one crate. Gathering, signalling and the application's data are the harness's own
 //! and the same for all, so what differs is the agents' affair. There is no relay: crates bring TURN clients of their own.
 
+mod cost;
+mod crowd;
 mod is;
 mod ours;
 mod rice;
 mod rtc;
+mod socket;
 mod world;
 
+pub use cost::{Amount, Connected, Cost, Memory};
+pub use socket::{Datagrams, Socket, SocketWork};
 pub use world::{Meeting, Outcome};
 
 use core::net::SocketAddr;
@@ -48,13 +53,18 @@ impl Contender {
             Self::Ours => Box::new(ours::Ours::new(seed, controlling)),
             Self::Is => Box::new(is::Is::new(seed, controlling)),
             Self::Rice => Box::new(rice::Rice::new(seed, controlling)),
-            Self::Rtc => Box::new(rtc::Rtc::new(controlling)),
+            Self::Rtc => Box::new(rtc::Rtc::new(seed, controlling)),
         }
     }
 }
 
 /// What the harness needs of an agent. Candidates travel as the text after `candidate:`.
 trait Agent {
+    /// An agent whose randomness, as far as the crate allows, comes from `seed`.
+    fn new(seed: u64, controlling: bool) -> Self
+    where
+        Self: Sized;
+
     /// User name fragment and password.
     fn credentials(&self) -> (String, String);
 
@@ -74,13 +84,23 @@ trait Agent {
 
     fn wake(&mut self, now: Instant);
 
-    /// The next datagram: from where, to where, what.
-    fn transmit(&mut self, now: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)>;
+    /// Writes the next datagram into `buffer`, as a call that sends would take it: from where, to where, how long.
+    fn transmit(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<(SocketAddr, SocketAddr, usize)>;
 
     fn deadline(&mut self, now: Instant) -> Option<Instant>;
 
     /// Where the application's data goes: from, to.
     fn path(&self) -> Option<(SocketAddr, SocketAddr)>;
+}
+
+/// Copies a datagram to the beginning of a buffer; its length.
+fn fill(buffer: &mut [u8], datagram: &[u8]) -> usize {
+    buffer[..datagram.len()].copy_from_slice(datagram);
+    datagram.len()
 }
 
 /// Virtual time as the standard library's, which two of the crates take.

@@ -1,25 +1,71 @@
 //! The agent of `gdwire-ice-lite`.
 
+use super::socket::{Socket, SocketWork, here};
 use core::net::SocketAddr;
-use ice_lite::{Agent, Config, Credentials, Description, LocalCandidate, Role};
-use proto_core::Instant;
+use ice_lite::{
+    Agent, AgentSet, Config, Credentials, Description, LocalCandidate, Role, SetConfig,
+};
+use proto_core::{Handled, Instant};
 
 pub(super) struct Ours(Agent);
 
 impl Ours {
-    pub(super) fn new(seed: u64, controlling: bool) -> Self {
-        let mut bytes = [u8::from(controlling); 32];
-        bytes[..8].copy_from_slice(&seed.to_be_bytes());
-        let role = if controlling {
-            Role::Controlling
-        } else {
-            Role::Controlled
-        };
-        Self(Agent::new(Config::new(bytes, role)).expect("a configuration"))
+    /// An agent that answers so many checks as come: where time stands still its limits would be reached.
+    pub(super) fn unlimited(seed: u64, controlling: bool) -> Self {
+        let mut config = config(seed, controlling);
+        config.limits.answers = u32::MAX;
+        config.limits.answers_per_source = u32::MAX;
+        Self(Agent::new(config).expect("a configuration"))
+    }
+}
+
+fn config(seed: u64, controlling: bool) -> Config {
+    let mut bytes = [u8::from(controlling); 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    let role = if controlling {
+        Role::Controlling
+    } else {
+        Role::Controlled
+    };
+    Config::new(bytes, role)
+}
+
+/// Agents that share a socket.
+pub(super) struct Set(AgentSet);
+
+impl Set {
+    pub(super) fn new(agents: Vec<Ours>, now: Instant) -> Self {
+        let mut set = AgentSet::new(SetConfig::default());
+        for Ours(agent) in agents {
+            set.insert(now, agent).expect("room");
+        }
+        let mut buffer = [0; AgentSet::BUFFER];
+        while set.poll_transmit(now, &mut buffer).is_some() {}
+        while set.poll_event().is_some() {}
+        Self(set)
+    }
+}
+
+impl Socket for Set {
+    fn take(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], work: SocketWork) -> bool {
+        let (agent, handled) = self.0.handle_datagram(now, here(), from, datagram);
+        if work == SocketWork::Data {
+            return agent.is_some() && matches!(handled, Handled::Inner { .. });
+        }
+        let mut buffer = [0; AgentSet::BUFFER];
+        let mut answers = 0;
+        while let Some((by, transmit)) = self.0.poll_transmit(now, &mut buffer) {
+            answers += usize::from(Some(by) == agent && transmit.destination == from);
+        }
+        answers == 1
     }
 }
 
 impl super::Agent for Ours {
+    fn new(seed: u64, controlling: bool) -> Self {
+        Self(Agent::new(config(seed, controlling)).expect("a configuration"))
+    }
+
     fn credentials(&self) -> (String, String) {
         let credentials = self.0.description().credentials;
         let (fragment, password) = (credentials.ufrag(), credentials.password());
@@ -70,14 +116,14 @@ impl super::Agent for Ours {
         while self.0.poll_event().is_some() {}
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
-        let mut buffer = [0; Agent::BUFFER];
-        let transmit = self.0.poll_transmit(now, &mut buffer)?;
-        Some((
-            transmit.source?,
-            transmit.destination,
-            buffer[transmit.bytes].to_vec(),
-        ))
+    fn transmit(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<(SocketAddr, SocketAddr, usize)> {
+        let transmit = self.0.poll_transmit(now, buffer)?;
+        // It writes to the beginning of the buffer.
+        Some((transmit.source?, transmit.destination, transmit.bytes.end))
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {

@@ -26,30 +26,6 @@ fn ours(at: rice_stun::Instant) -> Instant {
 }
 
 impl Rice {
-    pub(super) fn new(seed: u64, controlling: bool) -> Self {
-        let builder = Agent::builder().trickle_ice(true).controlling(controlling);
-        let mut agent = builder.build();
-        let stream = agent.add_stream();
-        let credentials = (
-            format!("rice{seed:08x}{}", u8::from(controlling)),
-            format!("password-of-rice-{seed:016x}"),
-        );
-        let mut state = agent.mut_stream(stream).expect("a stream");
-        let component = state.add_component().expect("a component");
-        state.set_local_credentials(Credentials::new(
-            credentials.0.clone(),
-            credentials.1.clone(),
-        ));
-        Self {
-            agent,
-            stream,
-            component,
-            credentials,
-            deadline: None,
-            path: None,
-        }
-    }
-
     fn poll(&mut self, now: Instant) {
         for _ in 0..1000 {
             match self.agent.poll(their(now)) {
@@ -73,6 +49,30 @@ impl Rice {
 }
 
 impl super::Agent for Rice {
+    fn new(seed: u64, controlling: bool) -> Self {
+        let builder = Agent::builder().trickle_ice(true).controlling(controlling);
+        let mut agent = builder.build();
+        let stream = agent.add_stream();
+        let credentials = (
+            format!("rice{seed:08x}{}", u8::from(controlling)),
+            format!("password-of-rice-{seed:016x}"),
+        );
+        let mut state = agent.mut_stream(stream).expect("a stream");
+        let component = state.add_component().expect("a component");
+        state.set_local_credentials(Credentials::new(
+            credentials.0.clone(),
+            credentials.1.clone(),
+        ));
+        Self {
+            agent,
+            stream,
+            component,
+            credentials,
+            deadline: None,
+            path: None,
+        }
+    }
+
     fn credentials(&self) -> (String, String) {
         self.credentials.clone()
     }
@@ -135,7 +135,7 @@ impl super::Agent for Rice {
     }
 
     fn receive(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, data: &[u8]) {
-        let transmit = Transmit::new(data.to_vec(), TransportType::Udp, from, local);
+        let transmit = Transmit::new(data, TransportType::Udp, from, local);
         let mut stream = self.agent.mut_stream(self.stream).expect("a stream");
         let _ = stream.handle_incoming_data(self.component, transmit, their(now));
         self.poll(now);
@@ -145,9 +145,14 @@ impl super::Agent for Rice {
         self.poll(now);
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
+    fn transmit(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<(SocketAddr, SocketAddr, usize)> {
         let transmit = self.agent.poll_transmit(their(now))?.transmit;
-        Some((transmit.from, transmit.to, transmit.data.to_vec()))
+        let length = super::fill(buffer, &transmit.data);
+        Some((transmit.from, transmit.to, length))
     }
 
     fn deadline(&mut self, now: Instant) -> Option<Instant> {

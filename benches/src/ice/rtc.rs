@@ -22,7 +22,17 @@ pub(super) struct Rtc {
 }
 
 impl Rtc {
-    pub(super) fn new(controlling: bool) -> Self {
+    fn take_events(&mut self) {
+        while let Some(event) = self.agent.poll_event() {
+            if let Event::SelectedCandidatePairChange(local, remote) = event.event {
+                self.path = Some((local.base_addr(), remote.addr()));
+            }
+        }
+    }
+}
+
+impl super::Agent for Rtc {
+    fn new(_: u64, controlling: bool) -> Self {
         let epoch = Epoch::new();
         let provider = rtc_crypto::default_provider().expect("a provider");
         let config = Arc::new(AgentConfig {
@@ -38,16 +48,6 @@ impl Rtc {
         }
     }
 
-    fn take_events(&mut self) {
-        while let Some(event) = self.agent.poll_event() {
-            if let Event::SelectedCandidatePairChange(local, remote) = event.event {
-                self.path = Some((local.base_addr(), remote.addr()));
-            }
-        }
-    }
-}
-
-impl super::Agent for Rtc {
     fn credentials(&self) -> (String, String) {
         let credentials = self.agent.get_local_credentials();
         (credentials.ufrag.clone(), credentials.pwd.clone())
@@ -121,10 +121,15 @@ impl super::Agent for Rtc {
         self.take_events();
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
+    fn transmit(
+        &mut self,
+        _: Instant,
+        buffer: &mut [u8],
+    ) -> Option<(SocketAddr, SocketAddr, usize)> {
         let message = self.agent.poll_write()?;
         let at = message.transport;
-        Some((at.local_addr, at.peer_addr, message.message.to_vec()))
+        let length = super::fill(buffer, &message.message);
+        Some((at.local_addr, at.peer_addr, length))
     }
 
     fn deadline(&mut self, now: Instant) -> Option<Instant> {

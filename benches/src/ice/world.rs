@@ -78,10 +78,10 @@ impl Player {
         }
         if let Ok(Some(XorMappedAddress(mapped))) = message.get::<XorMappedAddress>() {
             self.gathered = true;
-            if mapped != self.base {
-                if let Some(told) = self.agent.add_local(now, mapped, self.base) {
-                    self.signals.tell(Signal::Candidate(told));
-                }
+            if mapped != self.base
+                && let Some(told) = self.agent.add_local(now, mapped, self.base)
+            {
+                self.signals.tell(Signal::Candidate(told));
             }
             self.agent.end_local(now);
             self.signals.tell(Signal::End);
@@ -156,13 +156,12 @@ impl Machine for Player {
         if let Some(transmit) = self.ask(now, buffer) {
             return Some(transmit);
         }
-        if let Some((from, to, bytes)) = self.agent.transmit(now) {
+        if let Some((from, to, length)) = self.agent.transmit(now, buffer) {
             self.datagrams += 1;
-            buffer[..bytes.len()].copy_from_slice(&bytes);
             return Some(Transmit {
                 source: Some(from),
                 destination: to,
-                bytes: 0..bytes.len(),
+                bytes: 0..length,
             });
         }
         let data = self.send_data(now, buffer);

@@ -360,8 +360,10 @@ impl Host {
             stats: &mut self.stats,
             events: &mut self.events,
             pool: &mut self.receiving,
+            received: Received::default(),
         };
-        let received = peer.receive(reader, sent_time, &mut around);
+        peer.receive(reader, sent_time, &mut around);
+        let received = around.received;
         if received.answers {
             let own_bytes = peer.out.own_bytes;
             self.sending.settle(&mut peer.out.beyond_share, own_bytes);

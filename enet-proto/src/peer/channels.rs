@@ -75,11 +75,24 @@ impl Channels {
         }
     }
 
+    /// All that were used, and the near ones.
+    fn used(&mut self) -> impl Iterator<Item = &mut Channel> {
+        let far = self.far.as_mut().map(|far| far.used.iter_mut());
+        self.near.iter_mut().chain(far.into_iter().flatten())
+    }
+
     /// Forgets what waits to be sent on any channel.
     pub(crate) fn clear_output(&mut self) {
-        let far = self.far.as_mut().map(|far| far.used.iter_mut());
-        for channel in self.near.iter_mut().chain(far.into_iter().flatten()) {
+        for channel in self.used() {
             channel.output = ChannelOut::default();
+        }
+    }
+
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        for channel in self.used() {
+            channel.input.tidy();
+            channel.output.in_flight.tidy();
         }
     }
 }

@@ -116,6 +116,8 @@ pub(crate) struct Peer {
     earliest_timeout: Option<Instant>,
     pub(crate) window_bytes: u32,
     pub(crate) outgoing_bandwidth: u32,
+    /// When memory that is no longer needed is given back next.
+    tidy_at: Instant,
     // What only matters when something is out of order, or at the beginning and the end.
     pub(crate) held: Held,
     /// There once an unsequenced packet has come.
@@ -186,6 +188,7 @@ impl Peer {
             earliest_timeout: None,
             overtaking: Overtaking::default(),
             retransmit_at: Instant::ZERO,
+            tidy_at: Instant::ZERO,
             armed: None,
             is_ready: false,
             data_sent: 0,

@@ -36,6 +36,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) events: &'a mut EventQueue,
     /// What packets that wait may take.
     pub(crate) pool: &'a mut Pool,
+    /// What came of the datagram so far.
+    pub(crate) received: Received,
 }
 
 /// What a datagram did.
@@ -68,29 +70,32 @@ impl Ended {
     }
 }
 
-/// What one command did.
+/// What one command did; [`Received`] says why it had no effect. One byte, so that it stays in a register: written to
+/// memory in parts and read as a whole it stops the processor, and each command passes here.
+#[derive(Clone, Copy)]
 enum Step {
     Done,
     /// Without effect, but in order: it may be acknowledged.
-    Ignored(DropReason),
+    Ignored,
     /// No room for it now: it is not acknowledged, so that it comes again, and the datagram goes on, since what follows
     /// may be what makes room.
-    Skipped(DropReason),
+    Skipped,
     /// Against a rule: the rest of the datagram goes with it.
-    Refused(DropReason),
-    Ended(Ended),
+    Refused,
+    /// The connection is over.
+    Ended,
 }
 
-impl From<Verdict> for Step {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Taken => Self::Done,
-            Verdict::Ignored(reason) => Self::Ignored(reason),
-            Verdict::Refused(reason @ (DropReason::ReceiveLimit | DropReason::HostLimit)) => {
-                Self::Skipped(reason)
-            }
-            Verdict::Refused(reason) => Self::Refused(reason),
-        }
+/// Bytes that are no command, and what they count as.
+struct Undecodable(DropReason);
+
+impl From<DecodeError> for Undecodable {
+    #[cold]
+    fn from(error: DecodeError) -> Self {
+        Self(match error.kind {
+            DecodeErrorKind::Illegal { .. } => DropReason::UnknownCommand,
+            _ => DropReason::Truncated,
+        })
     }
 }
 
@@ -103,15 +108,11 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, flags: PacketFlags, payload: Bytes) {
         *self.refusals = 0;
-        self.events.push(Event::Received {
-            peer: self.peer,
-            channel: self.channel,
-            flags,
-            payload,
-        });
+        self.events
+            .push_packet((self.peer, self.channel), flags, payload);
     }
 }
 
@@ -121,19 +122,44 @@ fn is_padding(rest: &[u8]) -> bool {
     rest.len() < PADDED_BYTES && rest.iter().all(|&byte| byte == 0)
 }
 
-#[cold]
-const fn undecodable(error: &DecodeError) -> DropReason {
-    match error.kind {
-        DecodeErrorKind::Illegal { .. } => DropReason::UnknownCommand,
-        _ => DropReason::Truncated,
-    }
-}
-
-impl Received {
+impl Surroundings<'_> {
+    /// Counts something that was dropped.
     #[cold]
-    fn drop(&mut self, reason: DropReason, stats: &mut Stats) {
-        stats.drop(reason);
-        self.dropped.get_or_insert(reason);
+    fn drop(&mut self, reason: DropReason) {
+        self.stats.drop(reason);
+        self.received.dropped.get_or_insert(reason);
+    }
+
+    #[cold]
+    fn ignore(&mut self, reason: DropReason) -> Step {
+        self.drop(reason);
+        Step::Ignored
+    }
+
+    #[cold]
+    fn refuse(&mut self, reason: DropReason) -> Step {
+        self.drop(reason);
+        match reason {
+            DropReason::ReceiveLimit | DropReason::HostLimit => Step::Skipped,
+            _ => Step::Refused,
+        }
+    }
+
+    /// Counts `rest`, which is no command, unless it is padding.
+    #[cold]
+    fn drop_undecodable(&mut self, reason: DropReason, rest: &[u8]) {
+        if !is_padding(rest) {
+            self.drop(reason);
+        }
+    }
+
+    #[cold]
+    const fn end(&mut self, reason: DisconnectReason, acknowledge: Option<u16>) -> Step {
+        self.received.ended = Some(Ended {
+            reason,
+            acknowledge,
+        });
+        Step::Ended
     }
 }
 
@@ -145,61 +171,61 @@ impl Peer {
         reader: &mut Reader<'_>,
         sent_time: Option<u16>,
         around: &mut Surroundings<'_>,
-    ) -> Received {
-        let mut received = Received::default();
-        let mut acknowledged = false;
+    ) {
+        let (mut acknowledged, mut applied, mut answers) = (false, false, false);
         while !reader.is_empty() {
             let (at, rest) = (reader.at(), reader.rest());
-            let decoded = Head::decode(reader)
-                .and_then(|head| Ok((head, self.on_command(head, at, reader, around)?)));
-            let (head, step) = match decoded {
-                Ok(done) => done,
-                Err(error) => {
-                    if !is_padding(rest) {
-                        received.drop(undecodable(&error), around.stats);
-                    }
+            let Ok(head) = Head::decode(reader) else {
+                around.drop_undecodable(DropReason::Truncated, rest);
+                break;
+            };
+            let step = match self.on_command(head, at, reader, around) {
+                Ok(step) => step,
+                Err(Undecodable(reason)) => {
+                    around.drop_undecodable(reason, rest);
                     break;
                 }
             };
             acknowledged |= head.number() == Head::ACKNOWLEDGE;
-            received.answers |=
-                head.number() != Head::SEND_UNRELIABLE || head.wants_acknowledgement();
+            answers |= head.number() != Head::SEND_UNRELIABLE || head.wants_acknowledgement();
             match step {
-                Step::Done => received.applied = true,
-                Step::Ignored(reason) => received.drop(reason, around.stats),
-                Step::Skipped(reason) => {
-                    received.drop(reason, around.stats);
-                    received.ended = self.on_skip(around.config);
-                    if received.ended.is_some() {
+                Step::Done => applied = true,
+                Step::Ignored => {}
+                Step::Skipped => {
+                    around.received.ended = self.on_skip(around.config);
+                    if around.received.ended.is_some() {
                         break;
                     }
                     continue;
                 }
-                Step::Refused(reason) => {
-                    received.drop(reason, around.stats);
-                    break;
-                }
-                Step::Ended(ended) => {
-                    received.applied = true;
-                    received.ended = Some(ended);
+                Step::Refused => break,
+                Step::Ended => {
+                    applied = true;
                     break;
                 }
             }
             if head.wants_acknowledgement() {
                 let Some(sent_time) = sent_time else {
-                    received.drop(DropReason::NoSentTime, around.stats);
+                    around.drop(DropReason::NoSentTime);
                     break;
                 };
-                self.acknowledge(head.channel, head.sequence, sent_time, around.config);
+                // What was taken in was inside the window.
+                let taken = matches!(step, Step::Done) && head.number() == Head::SEND_RELIABLE;
+                if taken || self.is_in_time(head) {
+                    self.acknowledge(head, sent_time, around.config);
+                }
             }
         }
-        if acknowledged && self.out.flying > 0 {
+        around.received.applied = applied;
+        around.received.answers = answers;
+        if acknowledged && self.out.flying == 0 {
+            self.out.forget_attempts();
+        } else if acknowledged {
             if self.retransmission.is_early {
                 self.find_overtaken();
             }
             self.find_retransmit_at();
         }
-        received
     }
 
     /// Decodes what follows `head`, which begins at byte `at`, and handles it. The frequent kinds come first.
@@ -210,13 +236,18 @@ impl Peer {
         at: usize,
         reader: &mut Reader<'_>,
         around: &mut Surroundings<'_>,
-    ) -> Result<Step, DecodeError> {
+    ) -> Result<Step, Undecodable> {
         let (channel, sequence) = (head.channel, head.sequence);
         Ok(match head.number() {
             Head::ACKNOWLEDGE => {
-                let acknowledged = reader.u16_be("received sequence number")?;
+                let sequence = reader.u16_be("received sequence number")?;
                 let sent_time = reader.u16_be("received sent time")?;
-                self.on_acknowledge(channel, acknowledged, sent_time, around.clock)
+                let echo = (sequence, sent_time);
+                if channel == CONNECTION_CHANNEL {
+                    self.on_control_acknowledged(echo, around)
+                } else {
+                    self.on_acknowledge(channel, echo, around)
+                }
             }
             Head::SEND_RELIABLE => {
                 let payload = payload(reader)?;
@@ -260,11 +291,11 @@ impl Peer {
                 self.on_unsequenced(channel, *group, payload, around)
             }
             Body::VerifyConnect(terms) => self.on_verify_connect(sequence, terms, around),
-            Body::Disconnect { .. } if !plausible => Step::Refused(DropReason::OutsideWindow),
-            Body::Disconnect { data } => Step::Ended(Ended {
-                reason: DisconnectReason::Remote { data: *data },
-                acknowledge: head.wants_acknowledgement().then_some(sequence),
-            }),
+            Body::Disconnect { .. } if !plausible => around.refuse(DropReason::OutsideWindow),
+            Body::Disconnect { data } => {
+                let acknowledge = head.wants_acknowledgement().then_some(sequence);
+                around.end(DisconnectReason::Remote { data: *data }, acknowledge)
+            }
             Body::Ping if self.state.is_open() => {
                 self.note_control(sequence, plausible);
                 Step::Done
@@ -288,7 +319,7 @@ impl Peer {
                 self.throttle.deceleration = *deceleration;
                 Step::Done
             }
-            _ => Step::Refused(DropReason::UnexpectedCommand),
+            _ => around.refuse(DropReason::UnexpectedCommand),
         }
     }
 
@@ -308,13 +339,13 @@ impl Peer {
         handle: impl FnOnce(&mut ChannelIn, (&mut Held, Room<'_>), &mut Delivery<'_>) -> Verdict,
     ) -> Step {
         if !self.state.is_open() {
-            return Step::Refused(DropReason::UnexpectedCommand);
+            return around.refuse(DropReason::UnexpectedCommand);
         }
         let Some(open) = self.channels.open(channel) else {
-            return Step::Refused(DropReason::BadChannel);
+            return around.refuse(DropReason::BadChannel);
         };
         if around.events.is_full() {
-            return Step::Skipped(DropReason::ReceiveLimit);
+            return around.refuse(DropReason::ReceiveLimit);
         }
         let mut delivery = Delivery {
             peer: self.key,
@@ -336,7 +367,11 @@ impl Peer {
                 around.pool.note_refusal();
             }
         }
-        verdict.into()
+        match verdict {
+            Verdict::Taken => Step::Done,
+            Verdict::Ignored(reason) => around.ignore(reason),
+            Verdict::Refused(reason) => around.refuse(reason),
+        }
     }
 
     fn on_unsequenced(
@@ -370,20 +405,17 @@ impl Peer {
     fn on_acknowledge(
         &mut self,
         channel: u8,
-        sequence: u16,
-        sent_time: u16,
-        clock: &Clock,
+        (sequence, sent_time): (u16, u16),
+        around: &mut Surroundings<'_>,
     ) -> Step {
-        if channel == CONNECTION_CHANNEL {
-            return self.on_control_acknowledged(sequence, sent_time, clock);
-        }
+        let clock = around.clock;
         let Some(output) = self.channels.output(channel) else {
-            return Step::Ignored(DropReason::UnknownAck);
+            return around.ignore(DropReason::UnknownAck);
         };
         let Some((piece, flight, micros)) =
             output.in_flight.find_echoed(sequence, sent_time, clock)
         else {
-            return Step::Ignored(DropReason::UnknownAck);
+            return around.ignore(DropReason::UnknownAck);
         };
         if flight.state == SlotState::Flying {
             self.out.flying -= 1;
@@ -394,19 +426,28 @@ impl Peer {
         output
             .in_flight
             .remove(sequence, |piece| out.finish_piece(piece));
+        // Most are acknowledged in order: then nobody has to look for this one.
+        if out.sent_once.front() == Some(&(channel, sequence)) {
+            out.sent_once.pop_front();
+        }
         self.measured(clock.now(), micros);
         self.disconnect_if_drained();
         Step::Done
     }
 
-    fn on_control_acknowledged(&mut self, sequence: u16, sent_time: u16, clock: &Clock) -> Step {
+    fn on_control_acknowledged(
+        &mut self,
+        (sequence, sent_time): (u16, u16),
+        around: &mut Surroundings<'_>,
+    ) -> Step {
+        let clock = around.clock;
         let control = &mut self.out.control;
         let Some((command, flight, micros)) = control.find_echoed(sequence, sent_time, clock)
         else {
-            return Step::Ignored(DropReason::UnknownAck);
+            return around.ignore(DropReason::UnknownAck);
         };
         if matches!(command, Control::Disconnect { .. }) && self.state == State::Disconnecting {
-            return Step::Ended(Ended::because(DisconnectReason::Local));
+            return around.end(DisconnectReason::Local, None);
         }
         if flight.state == SlotState::Flying {
             self.out.flying -= 1;
@@ -425,7 +466,7 @@ impl Peer {
         around: &mut Surroundings<'_>,
     ) -> Step {
         let Some(state) = self.state.after(Input::Verified) else {
-            return Step::Ignored(DropReason::UnexpectedCommand);
+            return around.ignore(DropReason::UnexpectedCommand);
         };
         let own = self.terms(around.config);
         let channel_count = usize::try_from(terms.channel_count).unwrap_or(usize::MAX);
@@ -436,7 +477,7 @@ impl Peer {
             && terms.connect_id == self.connect_id
             && terms.outgoing_peer_id < NO_PEER_ID;
         if !fits {
-            return Step::Ended(Ended::because(DisconnectReason::HandshakeFailed));
+            return around.end(DisconnectReason::HandshakeFailed, None);
         }
         if let Some((_, flight)) = self.out.control.find(CONNECT_SEQUENCE) {
             self.out.flying -= usize::from(flight.state == SlotState::Flying);
@@ -463,19 +504,21 @@ impl Peer {
         Step::Done
     }
 
+    /// Whether a command that has been handled may be acknowledged: not if it was too early, and must come again.
+    fn is_in_time(&mut self, head: Head) -> bool {
+        head.channel == CONNECTION_CHANNEL
+            || self
+                .channels
+                .open(head.channel)
+                .is_none_or(|channel| channel.input.acknowledges(head.sequence))
+    }
+
     /// Queues the acknowledgement of a command that has been handled.
     #[inline]
-    fn acknowledge(&mut self, channel: u8, sequence: u16, sent_time: u16, config: &Config) {
-        if self.state == State::Disconnecting {
-            return;
+    fn acknowledge(&mut self, head: Head, sent_time: u16, config: &Config) {
+        if self.state != State::Disconnecting {
+            self.out
+                .queue_acknowledgement((head.channel, head.sequence, sent_time), &config.limits);
         }
-        if channel != CONNECTION_CHANNEL
-            && let Some(channel) = self.channels.open(channel)
-            && !channel.input.acknowledges(sequence)
-        {
-            return;
-        }
-        self.out
-            .queue_acknowledgement((channel, sequence, sent_time), &config.limits);
     }
 }

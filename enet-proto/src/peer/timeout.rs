@@ -7,6 +7,10 @@ use crate::wire::CONNECTION_CHANNEL;
 use core::cmp::Reverse;
 use proto_core::Instant;
 
+/// How often a connection gives back memory that it no longer needs. Seldom beside the bursts of a game, whose queues would
+/// have to grow anew for each.
+const TIDY_PERIOD_MICROS: u64 = 1_000_000;
+
 /// The connection is dead.
 pub(crate) struct TimedOut;
 
@@ -49,6 +53,11 @@ impl Peer {
                 self.expire(channel, sequence, clock)?;
             }
             self.find_retransmit_at();
+        }
+        if self.tidy_at <= now {
+            self.tidy_at = now.add_micros(TIDY_PERIOD_MICROS);
+            self.out.tidy();
+            self.channels.tidy();
         }
         Ok(())
     }

@@ -21,6 +21,13 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+            && self.unreliable.is_empty()
+            && self.incomplete_unreliable.is_empty()
+    }
+
     /// Delivers the reliable packets that come after number `delivered` without a gap.
     pub(super) fn deliver_reliable(
         &mut self,

@@ -85,6 +85,13 @@ impl ChannelIn {
         self.ahead.is_some()
     }
 
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        if self.ahead.as_ref().is_some_and(|ahead| ahead.is_empty()) {
+            self.ahead = None;
+        }
+    }
+
     /// SEND_RELIABLE.
     #[inline]
     pub(crate) fn on_reliable(

@@ -1,8 +1,7 @@
 //! Reliable commands that are sent and not acknowledged: [`InFlight`].
 
 use crate::clock::Clock;
-use crate::short_queue::release;
-use alloc::collections::VecDeque;
+use crate::ring::Ring;
 use proto_core::Instant;
 
 /// The reliable commands of one channel from the oldest that is not acknowledged to the newest that was sent.
@@ -11,12 +10,12 @@ use proto_core::Instant;
 #[derive(Debug)]
 pub(crate) struct InFlight<T> {
     base: u16,
-    slots: VecDeque<Slot<T>>,
+    slots: Ring<Slot<T>>,
 }
 
 #[derive(Debug)]
 struct Slot<T> {
-    item: Option<T>,
+    item: T,
     flight: Flight,
 }
 
@@ -82,8 +81,13 @@ impl<T> InFlight<T> {
     pub(crate) const fn new(base: u16) -> Self {
         Self {
             base,
-            slots: VecDeque::new(),
+            slots: Ring::new(),
         }
+    }
+
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        self.slots.tidy();
     }
 
     /// Number of the oldest command that is not acknowledged, or of the next one.
@@ -93,10 +97,7 @@ impl<T> InFlight<T> {
 
     #[inline]
     pub(crate) fn push(&mut self, item: T, flight: Flight) {
-        self.slots.push_back(Slot {
-            item: Some(item),
-            flight,
-        });
+        self.slots.push_back(Slot { item, flight });
     }
 
     /// The command `sequence`, unless it is acknowledged.
@@ -108,7 +109,7 @@ impl<T> InFlight<T> {
         if slot.flight.state == SlotState::Acknowledged {
             return None;
         }
-        Some((slot.item.as_mut()?, &mut slot.flight))
+        Some((&mut slot.item, &mut slot.flight))
     }
 
     /// The command `sequence`, unless it is acknowledged already, if `sent_time` is the time of one of its attempts, and
@@ -138,18 +139,13 @@ impl<T> InFlight<T> {
     /// Moves on to the oldest command that is not acknowledged.
     #[inline]
     fn pass_acknowledged(&mut self, mut gone: impl FnMut(&T)) {
-        while let Some(slot) = self.slots.front_mut()
+        while let Some(slot) = self.slots.front()
             && slot.flight.state == SlotState::Acknowledged
         {
-            // Dropped where it lies: to move it costs more than all else here.
-            if let Some(item) = &slot.item {
-                gone(item);
-            }
-            slot.item = None;
-            self.slots.pop_front();
+            gone(&slot.item);
+            self.slots.drop_front();
             self.base = self.base.wrapping_add(1);
         }
-        release(&mut self.slots);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What waits to be sent to one peer, in the order of the calls: [`Outgoing`].
 
 use super::InFlight;
-use crate::short_queue::{ShortQueue, release};
+use crate::ring::Ring;
+use crate::short_queue::{ShortQueue, tidy};
 use crate::wire::{Body, Command, Connect, Fragment};
 use crate::{Limits, PacketFlags, SendError};
 use alloc::boxed::Box;
@@ -246,7 +247,7 @@ pub(crate) struct Outgoing {
     pub(crate) own_bytes: usize,
     /// What of these goes beyond the peer's share, as the host's pool knows it.
     pub(crate) beyond_share: usize,
-    pub(crate) reliable: VecDeque<QueuedReliable>,
+    pub(crate) reliable: Ring<QueuedReliable>,
     pub(crate) acknowledgements: ShortQueue<Acknowledgements>,
     /// Commands that are flying.
     pub(crate) flying: usize,
@@ -270,7 +271,7 @@ impl Outgoing {
     pub(crate) const fn new(control_sequence: u16) -> Self {
         Self {
             order: 0,
-            reliable: VecDeque::new(),
+            reliable: Ring::new(),
             other: ShortQueue::new(),
             acknowledgements: ShortQueue::new(),
             lost: VecDeque::new(),
@@ -294,6 +295,30 @@ impl Outgoing {
         let beyond_share = self.beyond_share;
         *self = Self::new(self.control_sequence);
         self.beyond_share = beyond_share;
+    }
+
+    /// Gives back memory that is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        self.reliable.tidy();
+        self.other.tidy();
+        self.acknowledgements.tidy();
+        tidy(&mut self.lost);
+        tidy(&mut self.sent_once);
+        tidy(&mut self.resent);
+        self.control.tidy();
+        let needed = 2 * self.sent_again.len();
+        if self.sent_again.capacity() > 2 * needed {
+            self.sent_again.shrink_to(needed);
+        }
+    }
+
+    /// Nothing flies any more, so nobody has to look for what was overtaken or has expired. Without this a remote that always
+    /// acknowledges before the next command would have the lists of attempts grow for ever.
+    #[inline]
+    pub(crate) fn forget_attempts(&mut self) {
+        self.sent_once.clear();
+        self.sent_again.clear();
+        self.resent.clear();
     }
 
     /// Whether nothing waits and nothing is unacknowledged.
@@ -470,9 +495,7 @@ impl Outgoing {
     pub(crate) fn take_reliable_piece(&mut self) -> Option<Piece> {
         let front = self.reliable.front_mut()?;
         if front.next.is_last() {
-            let packet = self.reliable.pop_front();
-            release(&mut self.reliable);
-            return packet.map(|packet| packet.next);
+            return self.reliable.pop_front().map(|packet| packet.next);
         }
         let piece = Piece {
             payload: front.next.payload.clone(),

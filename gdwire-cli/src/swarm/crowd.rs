@@ -1,7 +1,7 @@
 //! The clients of a swarm and what they do: [`Crowd`].
 
 use super::SwarmOptions;
-use super::progress::Progress;
+use super::parts::Part;
 use super::tally::{Received, Tally, Traffic};
 use crate::connect;
 use crate::memory::resident_bytes;
@@ -9,7 +9,8 @@ use crate::ndjson::{self, reason_name};
 use crate::options::Hex;
 use crate::scene::Stage;
 use crate::url::EnetUrl;
-use alloc::collections::{BTreeSet, BinaryHeap, VecDeque};
+use alloc::collections::{BinaryHeap, VecDeque};
+use alloc::sync::Arc;
 use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -21,16 +22,19 @@ use std::io;
 
 /// Calls of one client that may wait for an answer; older ones count as unanswered.
 const WAITING_CALLS: usize = 1024;
+/// Waiting calls for which a client keeps memory.
+const CALM_CALLS: usize = 8;
 /// Tasks that are done before sockets are looked at again, however many are due.
 const TASKS_PER_TURN: usize = 64;
 /// How often ENet's figures are looked at.
 const SAMPLE: Duration = Duration::from_secs(1);
 
-/// All clients.
+/// The clients of a part of the swarm.
 pub(super) struct Crowd {
     driver: SwarmDriver,
+    part: Part,
     /// At least one.
-    doors: Vec<Door>,
+    doors: Arc<[Door]>,
     token: Option<Hex>,
     relay: Relay,
     stage: Stage,
@@ -38,12 +42,10 @@ pub(super) struct Crowd {
     join_period: Duration,
     frame: Option<Duration>,
     members: Vec<Member>,
-    ids: BTreeSet<PeerId>,
     agenda: BinaryHeap<Reverse<(Instant, Task)>>,
     begun: Instant,
     is_leaving: bool,
     tally: Tally,
-    progress: Progress,
 }
 
 /// A way into the game.
@@ -86,7 +88,7 @@ struct Member {
 
 impl Crowd {
     /// A crowd of which nobody has joined.
-    pub(super) fn new(options: &SwarmOptions, doors: Vec<Door>) -> io::Result<Self> {
+    pub(super) fn new(options: &SwarmOptions, doors: Arc<[Door]>, part: Part) -> io::Result<Self> {
         let call = options.scene.rpcs.first().map(|rpc| Call {
             node: rpc.node.clone(),
             method: rpc.method.clone(),
@@ -99,9 +101,13 @@ impl Crowd {
             None => SwarmDriver::new(),
         };
         let now = driver.now();
-        let agenda = [(now, Task::Join), (now + SAMPLE, Task::Sample)];
+        // As if one thread let all join, one after the other.
+        let join_period = Duration::from_secs_f64(options.join_rate.recip());
+        let first = now + join_period * part.number(0);
+        let agenda = [(first, Task::Join), (now + SAMPLE, Task::Sample)];
         let tally = Tally {
-            clients: options.clients,
+            clients: part.clients(),
+            threads: 1,
             ..Tally::default()
         };
         Ok(Self {
@@ -117,13 +123,12 @@ impl Crowd {
             stage: options.scene.stage()?,
             call,
             frame: options.frame,
-            join_period: Duration::from_secs_f64(options.join_rate.recip()),
+            join_period: join_period * part.stride(),
+            part,
             members: Vec::new(),
-            ids: BTreeSet::new(),
             agenda: agenda.map(Reverse).into(),
             is_leaving: false,
             tally,
-            progress: Progress::new(options.duration),
         })
     }
 
@@ -174,8 +179,8 @@ impl Crowd {
     /// Counts what is to be counted while everybody is there, and sends everybody home.
     pub(super) fn leave(&mut self) -> Tally {
         self.is_leaving = true;
-        self.progress.clear();
         let mut tally = self.tally.clone();
+        tally.memory_when_joined = self.part.shared.memory_when_joined();
         tally.memory_at_end = resident_bytes();
         tally.traffic = self.traffic();
         tally.received.dropped = self.dropped();
@@ -241,9 +246,11 @@ impl Crowd {
     }
 
     fn join(&mut self, now: Instant) -> io::Result<()> {
-        let door = &self.doors[self.members.len() % self.doors.len()];
+        let index = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        let number = self.part.number(index) as usize;
+        let door = &self.doors[number % self.doors.len()];
         let mut config = connect::client_config(&door.url, self.token.as_ref())?;
-        while !self.ids.insert(config.session.id) {
+        while !self.part.shared.take_id(config.session.id) {
             config = connect::client_config(&door.url, self.token.as_ref())?;
         }
         config.session.relay = self.relay;
@@ -324,11 +331,9 @@ impl Crowd {
 
     /// Looks at ENet's figures of each client.
     fn sample(&mut self) {
-        if !self.is_leaving {
-            let elapsed = self.driver.now().saturating_since(self.begun);
-            self.progress.show(&self.tally, elapsed);
-        }
-        for (index, member) in self.members.iter().enumerate() {
+        for (index, member) in self.members.iter_mut().enumerate() {
+            // The memory of a stall would stay, and in the end each client has had its worst one.
+            member.waiting.shrink_to(CALM_CALLS);
             if member.has_joined
                 && !member.is_over
                 && let Some(client) = self.driver.client(index)
@@ -370,9 +375,7 @@ impl Crowd {
         };
         member.has_joined = true;
         self.tally.joined += 1;
-        if self.tally.joined == self.tally.clients {
-            self.tally.memory_when_joined = resident_bytes();
-        }
+        self.part.shared.note_joined();
         self.tally.joining.add(now.saturating_since(member.begun));
         match self.frame {
             Some(_) => member.next_call = Some(now),
@@ -388,12 +391,14 @@ impl Crowd {
             other => reason_name(other),
         };
         *self.tally.failed.entry(word).or_default() += 1;
+        self.part.shared.note_failed();
     }
 
     fn on_lost(&mut self, index: usize, reason: DisconnectReason) {
         self.on_over(index);
         if !self.is_leaving {
             *self.tally.lost.entry(reason_name(reason)).or_default() += 1;
+            self.part.shared.note_lost();
         }
     }
 
@@ -442,7 +447,6 @@ impl Crowd {
 
     fn traffic(&self) -> Traffic {
         let mut traffic = Traffic::default();
-        let mut connected = 0_u32;
         for index in 0..self.members.len() {
             let Some(client) = self.driver.client(index) else {
                 continue;
@@ -456,12 +460,11 @@ impl Crowd {
             traffic.discarded += stats.throttled + stats.unreliable_evicted;
             if let Some(peer) = client.server_stats() {
                 let loss = f64::from(peer.packet_loss);
-                traffic.mean_loss += loss;
+                traffic.sum_of_losses += loss;
                 traffic.worst_loss = traffic.worst_loss.max(loss);
-                connected += 1;
+                traffic.connected += 1;
             }
         }
-        traffic.mean_loss /= f64::from(connected.max(1));
         traffic
     }
 }

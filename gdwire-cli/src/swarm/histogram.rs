@@ -27,6 +27,18 @@ impl Histogram {
         self.largest = self.largest.max(duration);
     }
 
+    /// Adds all that `other` counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        for (bucket, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *bucket += more;
+        }
+        self.count += other.count;
+        self.largest = self.largest.max(other.largest);
+    }
+
     /// How many were added.
     pub(super) const fn count(&self) -> u64 {
         self.count
@@ -101,5 +113,20 @@ mod tests {
         }
         assert_eq!(histogram.percentile(100), Some(Duration::from_secs(1)));
         assert_eq!(histogram.count(), 1000);
+    }
+
+    #[test]
+    fn two_that_are_merged_are_one_that_counted_all() {
+        let (mut all, mut short, mut long) = Default::default();
+        for millis in 1..=1000 {
+            let duration = Duration::from_millis(millis);
+            Histogram::add(&mut all, duration);
+            let part = if millis < 300 { &mut short } else { &mut long };
+            Histogram::add(part, duration);
+        }
+        short.merge(&long);
+        assert_eq!(short.count(), all.count());
+        assert_eq!(short.largest(), all.largest());
+        assert!((1..=100).all(|percent| short.percentile(percent) == all.percentile(percent)));
     }
 }

@@ -1,6 +1,6 @@
 //! How far a swarm is, as one line on a terminal that is written again and again: [`Progress`].
 
-use super::tally::Tally;
+use super::parts::Counts;
 use core::time::Duration;
 use std::io::{self, IsTerminal, Write};
 
@@ -25,10 +25,10 @@ impl Progress {
     }
 
     /// Writes the line anew.
-    pub(super) fn show(&self, tally: &Tally, elapsed: Duration) {
+    pub(super) fn show(&self, counts: &Counts, elapsed: Duration) {
         if self.is_shown {
             // A terminal that is gone is no reason to stop.
-            let _ = write!(io::stderr(), "{CLEAR}{}", line(tally, elapsed, self.end));
+            let _ = write!(io::stderr(), "{CLEAR}{}", line(counts, elapsed, self.end));
         }
     }
 
@@ -40,14 +40,19 @@ impl Progress {
     }
 }
 
-fn line(tally: &Tally, elapsed: Duration, end: Option<Duration>) -> String {
-    let done = u64::from(tally.joined) * u64::from(WIDTH) / u64::from(tally.clients.max(1));
+fn line(counts: &Counts, elapsed: Duration, end: Option<Duration>) -> String {
+    let Counts {
+        clients,
+        joined,
+        failed,
+        lost,
+    } = *counts;
+    let done = u64::from(joined) * u64::from(WIDTH) / u64::from(clients.max(1));
     let bar: String = (0..u64::from(WIDTH))
         .map(|at| if at < done { '#' } else { '.' })
         .collect();
-    let mut line = format!("[{bar}] {} of {} joined", tally.joined, tally.clients);
-    for (what, counts) in [("failed", &tally.failed), ("lost", &tally.lost)] {
-        let count: u32 = counts.values().sum();
+    let mut line = format!("[{bar}] {joined} of {clients} joined");
+    for (what, count) in [("failed", failed), ("lost", lost)] {
         if count > 0 {
             line += &format!(", {count} {what}");
         }
@@ -65,21 +70,21 @@ mod tests {
 
     #[test]
     fn the_line_tells_who_joined_who_did_not_and_the_time() {
-        let mut tally = Tally {
+        let mut counts = Counts {
             clients: 1000,
             joined: 500,
-            ..Tally::default()
+            ..Counts::default()
         };
         let seconds = Duration::from_secs;
         assert_eq!(
-            line(&tally, seconds(3), None),
+            line(&counts, seconds(3), None),
             "[###############...............] 500 of 1000 joined, 3 s"
         );
-        tally.failed.insert("timeout", 2);
-        tally.lost.insert("timeout", 1);
-        tally.joined = 1000;
+        counts.failed = 2;
+        counts.lost = 1;
+        counts.joined = 1000;
         assert_eq!(
-            line(&tally, seconds(9), Some(seconds(60))),
+            line(&counts, seconds(9), Some(seconds(60))),
             "[##############################] 1000 of 1000 joined, 2 failed, 1 lost, 9 s of 60 s"
         );
     }

@@ -13,6 +13,7 @@ pub(super) fn to_json(tally: &Tally) -> Json {
     let (received, traffic) = (&tally.received, &tally.traffic);
     json!({
         "clients": tally.clients,
+        "threads": tally.threads,
         "joined": tally.joined,
         "failed": tally.failed.values().sum::<u32>(),
         "failed_by_reason": tally.failed,
@@ -42,7 +43,7 @@ pub(super) fn to_json(tally: &Tally) -> Json {
         "datagrams_out": traffic.datagrams_out,
         "resent": traffic.resent,
         "discarded": traffic.discarded,
-        "loss_mean": traffic.mean_loss,
+        "loss_mean": traffic.mean_loss(),
         "loss_worst": traffic.worst_loss,
         "memory_bytes_when_joined": tally.memory_when_joined,
         "memory_bytes": tally.memory_at_end,
@@ -104,7 +105,7 @@ pub(super) fn write_table(out: &mut impl Write, tally: &Tally) -> io::Result<()>
         "losses      {} resent, {} discarded, {:.2} % on average, {:.2} % at worst",
         traffic.resent,
         traffic.discarded,
-        traffic.mean_loss * 100.0,
+        traffic.mean_loss() * 100.0,
         traffic.worst_loss * 100.0
     )?;
     if let (Some(joined), Some(end)) = (tally.memory_when_joined, tally.memory_at_end) {

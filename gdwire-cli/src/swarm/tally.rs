@@ -9,6 +9,8 @@ use core::time::Duration;
 pub(super) struct Tally {
     /// Clients that were asked for.
     pub(super) clients: u32,
+    /// Threads that ran them.
+    pub(super) threads: u32,
     /// Clients that became part of the game.
     pub(super) joined: u32,
     /// Those that did not, by reason.
@@ -60,8 +62,10 @@ pub(super) struct Traffic {
     pub(super) resent: u64,
     /// Unreliable packets that were never sent or came too late.
     pub(super) discarded: u64,
-    /// ENet's loss, 0 to 1, on average and of the worst client.
-    pub(super) mean_loss: f64,
+    /// Clients that are connected, and the sum of their losses: ENet's figure, 0 to 1.
+    pub(super) connected: u32,
+    pub(super) sum_of_losses: f64,
+    /// The loss of the worst client.
     pub(super) worst_loss: f64,
 }
 
@@ -84,5 +88,63 @@ impl Tally {
     pub(super) fn unfinished(&self) -> u32 {
         let failed: u32 = self.failed.values().sum();
         self.clients.saturating_sub(self.joined + failed)
+    }
+
+    /// Adds what another part of the swarm counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.clients += other.clients;
+        self.threads += other.threads;
+        self.joined += other.joined;
+        for (counts, more) in [
+            (&mut self.failed, &other.failed),
+            (&mut self.lost, &other.lost),
+        ] {
+            for (&reason, count) in more {
+                *counts.entry(reason).or_default() += count;
+            }
+        }
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.joining.merge(&other.joining);
+        self.answers.merge(&other.answers);
+        self.acknowledgements.merge(&other.acknowledgements);
+        self.calls_sent += other.calls_sent;
+        self.calls_refused += other.calls_refused;
+        // Each part saw the whole process.
+        self.memory_when_joined = self.memory_when_joined.max(other.memory_when_joined);
+        self.memory_at_end = self.memory_at_end.max(other.memory_at_end);
+        self.received.merge(&other.received);
+        self.traffic.merge(&other.traffic);
+    }
+}
+
+impl Received {
+    fn merge(&mut self, other: &Self) {
+        self.rpcs += other.rpcs;
+        self.packets += other.packets;
+        self.spawns += other.spawns;
+        self.despawns += other.despawns;
+        self.syncs += other.syncs;
+        self.deltas += other.deltas;
+        self.dropped += other.dropped;
+        self.mismatches += other.mismatches;
+    }
+}
+
+impl Traffic {
+    /// ENet's loss, 0 to 1, on average.
+    pub(super) fn mean_loss(&self) -> f64 {
+        self.sum_of_losses / f64::from(self.connected.max(1))
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.datagrams_in += other.datagrams_in;
+        self.datagrams_out += other.datagrams_out;
+        self.resent += other.resent;
+        self.discarded += other.discarded;
+        self.connected += other.connected;
+        self.sum_of_losses += other.sum_of_losses;
+        self.worst_loss = self.worst_loss.max(other.worst_loss);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use std::thread::JoinHandle;
 
 /// How long the echo server waits for the next event before it gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that answers each call of `Main:ping` with itself, and ends when all clients have left.
 fn echo_server() -> (String, JoinHandle<u64>) {
@@ -80,6 +80,38 @@ fn two_hundred_clients_join_call_and_are_answered() {
     assert_eq!(report["round_trip_ms"]["samples"], answered);
     assert_eq!(report["method_mismatches"], 0);
     assert!(report["bytes_in_per_second"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_threads_of_a_swarm_report_as_one() {
+    let (url, server) = echo_server();
+    let (code, report) = swarm(&[
+        &url,
+        "--clients",
+        "31",
+        "--threads",
+        "3",
+        "--rpc",
+        "Main:ping",
+        "--rate",
+        "5",
+        "--for",
+        "4",
+    ]);
+    let calls = server.join().unwrap();
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(
+        (&report["clients"], &report["threads"]),
+        (&31.into(), &3.into())
+    );
+    assert_eq!(report["joined"], 31);
+    assert_eq!(report["joining_ms"]["samples"], 31);
+    let sent = report["calls_sent"].as_u64().unwrap();
+    assert!(sent >= 2 * 31 && calls >= report["calls_answered"].as_u64().unwrap());
+    assert!(report["round_trip_ms"]["max"].as_f64().unwrap() > 0.0);
+    if cfg!(target_os = "linux") {
+        assert!(report["memory_bytes_when_joined"].as_u64().unwrap() > 0);
+    }
 }
 
 /// The address of a listener that a host tells of, as a URL.

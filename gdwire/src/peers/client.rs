@@ -1,17 +1,14 @@
 //! [`Client`]: a client of a Godot game.
 
+use super::commands::session_commands;
 use super::config::{ClientConfig, ConfigError, ConnectError};
 use super::enet_session::EnetSession;
 use super::event::{DisconnectReason, Event};
 use super::hosts::{Hosts, LinkKey};
-use super::scene::scene_commands;
 use core::net::SocketAddr;
 use enet_proto::{Admission, DropReason, Host, PeerKey, PeerStats};
 use proto_core::{Handled, Instant, Transmit};
-use replication_proto::{
-    AuthError, CallError, NodeKey, PeerId, Role, SendError, Session, Target, TransferMode,
-    variant::Value,
-};
+use replication_proto::{PeerId, Role, Session};
 
 /// A client for unmodified Godot servers: `ENetMultiplayerPeer` and `SceneMultiplayer` in one sans-IO machine.
 ///
@@ -188,52 +185,7 @@ impl Client {
         Some(self.translate(event))
     }
 
-    scene_commands!();
-
-    /// Calls `method` of `node` at `target` (`rpc`, `rpc_id`); tells how many peers that is. Calls to other clients
-    /// go through the server.
-    ///
-    /// # Errors
-    /// Nothing was sent, and why.
-    pub fn rpc(
-        &mut self,
-        target: impl Into<Target>,
-        node: NodeKey,
-        method: &str,
-        arguments: &[Value],
-    ) -> Result<usize, CallError> {
-        self.link.session.rpc(target, node, method, arguments)
-    }
-
-    /// Sends bytes to `target` (`send_bytes`).
-    ///
-    /// # Errors
-    /// Nothing was sent, and why.
-    pub fn send_bytes(
-        &mut self,
-        target: Target,
-        bytes: &[u8],
-        mode: TransferMode,
-        channel: u8,
-    ) -> Result<(), SendError> {
-        self.link.session.send_bytes(target, bytes, mode, channel)
-    }
-
-    /// Sends authentication data to the server.
-    ///
-    /// # Errors
-    /// Nothing was sent, and why.
-    pub fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
-        self.link.session.send_auth(peer, data)
-    }
-
-    /// Accepts the server; the client joins when the server has said the same.
-    ///
-    /// # Errors
-    /// The server does not authenticate, or was accepted before.
-    pub fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
-        self.link.session.complete_auth(peer)
-    }
+    session_commands!();
 
     /// Forgets a peer; for the server that is [`Client::close`].
     pub fn disconnect_peer(&mut self, peer: PeerId) {

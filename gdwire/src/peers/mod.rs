@@ -3,12 +3,12 @@
 mod blueprint;
 mod channel;
 mod client;
+mod commands;
 mod config;
 mod enet_session;
 mod event;
 mod hosts;
 mod link;
-mod scene;
 #[cfg(feature = "dtls")]
 mod secure;
 mod server;

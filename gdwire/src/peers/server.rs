@@ -1,17 +1,14 @@
 //! [`Server`]: the server of a Godot game, peer 1.
 
+use super::commands::session_commands;
 use super::config::{ConfigError, Refusal, ServerConfig};
 use super::enet_session::EnetSession;
 use super::event::{Event, RefusalReason};
 use super::hosts::{Hosts, LinkKey};
-use super::scene::scene_commands;
 use core::net::SocketAddr;
 use enet_proto::{Admission, DropReason, Host, PeerStats, RequestKey};
 use proto_core::{Handled, Instant, SeedRng, Transmit};
-use replication_proto::{
-    AuthError, CallError, NodeKey, PeerId, Role, SendError, Session, Target, TransferMode,
-    variant::Value,
-};
+use replication_proto::{PeerId, Role, Session};
 
 /// A server for unmodified Godot clients: `ENetMultiplayerPeer` and `SceneMultiplayer` in one sans-IO machine.
 ///
@@ -217,51 +214,7 @@ impl Server {
         self.link.pop()
     }
 
-    scene_commands!();
-
-    /// Calls `method` of `node` at `target` (`rpc`, `rpc_id`); tells how many peers that is.
-    ///
-    /// # Errors
-    /// Nothing was sent, and why.
-    pub fn rpc(
-        &mut self,
-        target: impl Into<Target>,
-        node: NodeKey,
-        method: &str,
-        arguments: &[Value],
-    ) -> Result<usize, CallError> {
-        self.link.session.rpc(target, node, method, arguments)
-    }
-
-    /// Sends bytes to `target` (`send_bytes`).
-    ///
-    /// # Errors
-    /// Nothing was sent, and why.
-    pub fn send_bytes(
-        &mut self,
-        target: Target,
-        bytes: &[u8],
-        mode: TransferMode,
-        channel: u8,
-    ) -> Result<(), SendError> {
-        self.link.session.send_bytes(target, bytes, mode, channel)
-    }
-
-    /// Sends authentication data to a peer that is not admitted yet.
-    ///
-    /// # Errors
-    /// Nothing was sent, and why.
-    pub fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
-        self.link.session.send_auth(peer, data)
-    }
-
-    /// Accepts a peer that authenticates; it joins when it has said the same.
-    ///
-    /// # Errors
-    /// The peer does not authenticate, or was accepted before.
-    pub fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
-        self.link.session.complete_auth(peer)
-    }
+    session_commands!();
 
     /// Takes a peer, admitted or not, out of the game. What was sent to it before still arrives.
     ///

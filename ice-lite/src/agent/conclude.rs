@@ -301,6 +301,7 @@ impl Agent {
         };
         self.pairs
             .retain(|pair| pair.key == selected || pair.check.is_some());
+        self.pairs.shrink_to_fit();
         let pairs = &self.pairs;
         self.triggered
             .retain(|&waiting| pairs.iter().any(|pair| pair.key == waiting));

@@ -1,7 +1,7 @@
 //! Candidates of this side.
 
 use super::local_candidate::LocalCandidate;
-use super::{Agent, LocalEntry};
+use super::{Agent, LocalEntry, begin_small};
 use crate::candidate::{judge, plain, priority};
 use crate::timeline::Entry;
 use crate::{
@@ -87,6 +87,7 @@ impl Agent {
             extensions: alloc::vec::Vec::new(),
         };
         self.note(Entry::LocalCandidate(candidate.kind, address));
+        begin_small(&mut self.locals);
         self.locals.push(LocalEntry {
             candidate: told.clone(),
             address,
@@ -176,6 +177,7 @@ impl Agent {
         };
         let mut known = self.foundations.iter();
         let index = known.position(|&known| known == key).unwrap_or_else(|| {
+            begin_small(&mut self.foundations);
             self.foundations.push(key);
             self.foundations.len() - 1
         });

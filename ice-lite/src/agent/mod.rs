@@ -71,7 +71,8 @@ pub struct Agent {
     selected_at: Instant,
     /// When the pairs that were not selected go.
     linger_until: Option<Instant>,
-    previous: Option<Previous>,
+    /// In a place of its own: it is large, and most agents never restart.
+    previous: Option<Box<Previous>>,
     state: State,
     /// When checks could begin.
     started: Option<Instant>,
@@ -184,6 +185,13 @@ struct Previous {
     last_heard: Instant,
     /// When it is forgotten, once there is a new path.
     until: Option<Instant>,
+}
+
+/// Makes room for one entry in a list that has room for none: most lists hold one, and growing would make room for four.
+fn begin_small<T>(list: &mut Vec<T>) {
+    if list.capacity() == 0 {
+        list.reserve_exact(1);
+    }
 }
 
 impl Agent {
@@ -338,6 +346,11 @@ impl Agent {
         let previous = self.previous.iter().map(|old| &old.local);
         let sides = core::iter::once(&self.local).chain(previous);
         sides.map(|side| side.credentials.ufrag())
+    }
+
+    /// Another value whenever [`Self::ufrags`] gives others.
+    pub(crate) const fn ufrags_version(&self) -> (u32, bool) {
+        (self.generation, self.previous.is_some())
     }
 
     /// The remote addresses of all pairs, and whether the peer has proven to be there.

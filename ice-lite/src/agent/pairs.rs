@@ -1,6 +1,6 @@
 //! The check list: forming, pruning, states (RFC 8445 section 6.1.2).
 
-use super::Agent;
+use super::{Agent, begin_small};
 use crate::candidate::{can_pair, plain, same_subnet};
 use crate::pair::{Pair, Schedule};
 use crate::timeline::Entry;
@@ -141,6 +141,7 @@ impl Agent {
         self.next_key += 1;
         let place = self.pairs.partition_point(|pair| pair.priority >= priority);
         let now = self.now;
+        begin_small(&mut self.pairs);
         self.pairs.insert(
             place,
             Pair {

@@ -1,6 +1,6 @@
 //! Candidates of the peer.
 
-use super::{AddError, Agent, Name, RemoteEntry};
+use super::{AddError, Agent, Name, RemoteEntry, begin_small};
 use crate::candidate::{can_pair, judge, plain};
 use crate::pacer::Bucket;
 use crate::timeline::Entry;
@@ -150,6 +150,7 @@ impl Agent {
             return Err(AddError::TooMany);
         }
         self.note(Entry::RemoteCandidate(candidate.kind, address));
+        begin_small(&mut self.remotes);
         self.remotes.push(RemoteEntry {
             candidate,
             address,
@@ -221,6 +222,7 @@ impl Agent {
         ));
         let learned = self.remotes.iter().filter(|remote| remote.learned).count();
         if learned < self.config.limits.peer_reflexive {
+            begin_small(&mut self.remotes);
             self.remotes.push(entry);
             return Some(self.remotes.len() - 1);
         }

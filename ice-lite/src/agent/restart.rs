@@ -6,6 +6,7 @@ use crate::timeline::Entry;
 use crate::{
     CandidateKind, Credentials, Description, Implementation, Options, Role, Standby, State,
 };
+use alloc::boxed::Box;
 use proto_core::Instant;
 
 /// Why a restart was refused.
@@ -199,7 +200,7 @@ impl Agent {
             return;
         }
         let (consent, last_heard) = (pair.consent.take(), pair.last_heard);
-        self.previous = Some(Previous {
+        self.previous = Some(Box::new(Previous {
             local,
             remote,
             role: self.role,
@@ -207,7 +208,7 @@ impl Agent {
             consent,
             last_heard,
             until: None,
-        });
+        }));
     }
 
     fn forget_generation(&mut self) {

@@ -245,7 +245,13 @@ fn a_restart_keeps_the_old_name_and_the_old_path() {
         agent.description()
     });
     let answer = answer.expect("there");
-    let names = |hall: &Hall| hall.set.by_ufrag.values().filter(|&&of| of == id).count();
+    let names = |hall: &Hall| {
+        hall.set
+            .by_ufrag
+            .iter()
+            .filter(|&&(_, of)| of == id)
+            .count()
+    };
     assert_eq!(names(&hall), 2, "{old:?}");
     let (found, handled) = hall
         .set

@@ -68,6 +68,9 @@ impl PropertyConfig {
     }
 
     /// Sends it when it changed.
+    ///
+    /// If a client owns the synchronizer and the server hides the node from others and shows it again, the client is not
+    /// told, and what it sent on change is not sent again: those peers have the first value until the next change.
     #[must_use]
     pub const fn on_change(self) -> Self {
         self.mode(ReplicationMode::OnChange)

@@ -145,7 +145,7 @@ fn listed<const D: usize>(grid: &Grid<D, u8, u8>) -> BTreeSet<(u8, u8)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(testkit::cases(96)))]
 
     #[test]
     fn in_two_dimensions_it_agrees_with_comparing_all_pairs(ops in vec(op::<2>(), 0..80)) {

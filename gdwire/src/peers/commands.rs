@@ -1,7 +1,7 @@
-//! Commands about the scene, which a server and a client share: [`scene_commands`].
+//! Commands to the session, which a server and a client share: [`session_commands`].
 
 /// Commands that go to the session as they are. What they queue is sent by the next `poll_transmit`.
-macro_rules! scene_commands {
+macro_rules! session_commands {
     () => {
         /// Adds a node that peers may call, with the path and methods that the game has for it; a spawner or a
         /// synchronizer too.
@@ -196,7 +196,59 @@ macro_rules! scene_commands {
             self.link.session.tick(now);
             self.link.settle();
         }
+
+        /// Calls `method` of `node` at `target` (`rpc`, `rpc_id`); tells how many peers that is. A client's calls to
+        /// other clients go through the server.
+        ///
+        /// # Errors
+        /// Nothing was sent, and why.
+        pub fn rpc(
+            &mut self,
+            target: impl Into<replication_proto::Target>,
+            node: replication_proto::NodeKey,
+            method: &str,
+            arguments: &[replication_proto::variant::Value],
+        ) -> Result<usize, replication_proto::CallError> {
+            self.link.session.rpc(target, node, method, arguments)
+        }
+
+        /// Sends bytes to `target` (`send_bytes`).
+        ///
+        /// # Errors
+        /// Nothing was sent, and why.
+        pub fn send_bytes(
+            &mut self,
+            target: replication_proto::Target,
+            bytes: &[u8],
+            mode: replication_proto::TransferMode,
+            channel: u8,
+        ) -> Result<(), replication_proto::SendError> {
+            self.link.session.send_bytes(target, bytes, mode, channel)
+        }
+
+        /// Sends authentication data to a peer that is not admitted yet.
+        ///
+        /// # Errors
+        /// Nothing was sent, and why.
+        pub fn send_auth(
+            &mut self,
+            peer: replication_proto::PeerId,
+            data: &[u8],
+        ) -> Result<(), replication_proto::AuthError> {
+            self.link.session.send_auth(peer, data)
+        }
+
+        /// Accepts a peer that authenticates; it joins when both ends have said so.
+        ///
+        /// # Errors
+        /// The peer does not authenticate, or was accepted before.
+        pub fn complete_auth(
+            &mut self,
+            peer: replication_proto::PeerId,
+        ) -> Result<(), replication_proto::AuthError> {
+            self.link.session.complete_auth(peer)
+        }
     };
 }
 
-pub(super) use scene_commands;
+pub(super) use session_commands;
