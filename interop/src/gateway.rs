@@ -178,6 +178,23 @@ impl Home {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         self.daemon = Some(command.spawn().expect("ip was there a moment ago"));
+        let end = Instant::now() + PATIENCE;
+        while !self.listens() {
+            assert!(Instant::now() < end, "miniupnpd does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether the gateway's service has bound its ports.
+    fn listens(&self) -> bool {
+        let read = || std::fs::read_to_string("/proc/thread-self/net/udp");
+        let table = within(&self.name("gateway"), read).unwrap_or_default();
+        let bound = |port: u16| table.contains(&format!(":{port:04X} 00000000:0000"));
+        match self.speaks {
+            Speaks::All => bound(5351) && bound(1900),
+            Speaks::NatPmp => bound(5351),
+            Speaks::Upnp => bound(1900),
+        }
     }
 
     /// Ends the gateway's service without a word and takes its mappings away, as if the power had failed; then starts it.

@@ -5,8 +5,10 @@ mod gateway;
 #[cfg(feature = "upnp")]
 mod upnp;
 
+#[cfg(feature = "upnp")]
+use crate::drive::Clock;
+use crate::drive::seed;
 use crate::drive::udp::home_for;
-use crate::drive::{Clock, seed};
 use ask::Asking;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
