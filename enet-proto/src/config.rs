@@ -166,13 +166,15 @@ pub struct Limits {
     pub host_receive_bytes: usize,
     /// Refusals for `waiting_bytes` without progress between them after which the peer is dropped.
     pub refusals: u32,
-    /// Packets of a peer that are queued or unacknowledged.
+    /// Packets of a peer that are queued or unacknowledged. One that was sent in parts counts until all of it, and all
+    /// before it, is acknowledged.
     pub send_packets: usize,
-    /// Bytes of those packets.
+    /// Bytes of those packets, and 128 for each acknowledged one that keeps its place behind one that is not: a lost packet
+    /// may have as many behind it as ENet's window has room for, 28,672 in a channel, without filling this.
     pub send_bytes: usize,
-    /// Bytes of reliable packets for all peers that are queued or unacknowledged, shared out in the same way. The first
-    /// 64 KiB of a peer do not count, nor do packets that somebody else holds too, such as those of a
-    /// [`Host::broadcast`](crate::Host::broadcast).
+    /// Bytes of reliable packets for all peers that are queued or unacknowledged, and of those places, shared out in the
+    /// same way. The first 64 KiB of packets of a peer do not count, nor do packets that somebody else holds too, such as
+    /// those of a [`Host::broadcast`](crate::Host::broadcast).
     pub host_send_bytes: usize,
     /// Acknowledgements that wait to be sent to a peer, counting those of consecutive commands of a datagram as one;
     /// 8 bytes each.

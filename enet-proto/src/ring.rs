@@ -5,8 +5,6 @@ use alloc::vec::Vec;
 
 /// Places with which a ring begins.
 const FIRST_PLACES: usize = CALM_ENTRIES;
-/// Places that an empty ring keeps.
-const KEPT_PLACES: usize = 64;
 
 /// A queue of large entries.
 ///
@@ -102,9 +100,6 @@ impl<T> Ring<T> {
         if self.len == 0 {
             // The next entry goes into memory that is still in the cache.
             self.first = 0;
-            if self.places.len() > KEPT_PLACES {
-                self.shrink();
-            }
         }
     }
 
@@ -115,13 +110,6 @@ impl<T> Ring<T> {
         let places = (2 * self.places.len()).max(FIRST_PLACES);
         self.places.reserve_exact(places - self.places.len());
         self.places.resize_with(places, || None);
-    }
-
-    /// Gives the memory of a burst back, since there are several queues for each peer.
-    #[cold]
-    fn shrink(&mut self) {
-        self.places.truncate(KEPT_PLACES);
-        self.places.shrink_to_fit();
     }
 
     /// As [`tidy`](crate::short_queue::tidy).
@@ -178,10 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_ring_keeps_no_memory_of_a_burst() {
+    fn an_empty_ring_gives_the_memory_of_a_burst_back() {
         let mut ring = Ring::new();
         (0..5000).for_each(|number| ring.push_back(number));
         while ring.pop_front().is_some() {}
-        assert_eq!(ring.places.capacity(), KEPT_PLACES);
+        ring.tidy();
+        assert_eq!(ring.places.capacity(), CALM_ENTRIES);
     }
 }

@@ -5,6 +5,7 @@ extern crate alloc;
 mod common;
 
 use bytes::Bytes;
+use common::End;
 use common::raw::{self, CONNECTION, ConnectFields, FragmentFields};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -12,6 +13,7 @@ use enet_proto::{Config, DisconnectReason, Event, Host, PacketFlags, PeerKey};
 use peak_alloc::PeakAlloc;
 use proto_core::Instant;
 use std::sync::Mutex;
+use testkit::{Link, Pair};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -282,6 +284,55 @@ fn acknowledgements(victim: &mut Victim) -> Vec<Vec<u8>> {
     answers
 }
 
+// req: HG-18
+#[test]
+fn a_lost_packet_does_not_make_the_queue_full_while_the_window_is_open() {
+    /// ENet's windows: so far may a command be ahead of one that is not acknowledged.
+    const WINDOW: usize = 7 * 4096;
+    let _alone = ALONE.lock();
+    let mut victim = Victim::new(Config::new([1; 32]));
+    victim.count();
+    let peer = victim.connect(address(1));
+    let key = peer.key.expect("it is connected");
+    for number in 0..WINDOW - 100 {
+        let packet = Bytes::from(vec![1; 100]);
+        let sent = victim.host.send(key, 0, PacketFlags::RELIABLE, packet);
+        assert_eq!(sent, Ok(()), "{number}");
+        let mut answers = acknowledgements(&mut victim);
+        if number == 0 {
+            answers.pop();
+        }
+        peer.send(&mut victim, &answers.concat());
+    }
+    let stats = victim.host.peer(key).expect("it is connected").stats();
+    assert_eq!((stats.queued_packets, stats.queued_bytes), (1, 100));
+    let most = victim.most_bytes();
+    println!("behind a lost packet: {most} bytes");
+    assert!(most < 4 * MIB, "{most}");
+    // Then the application must wait, though each peer acknowledges: the places count as bytes.
+    let mut full = false;
+    for channel in 1..=255_u8 {
+        for number in 0..8192 {
+            let packet = Bytes::from_static(b"x");
+            full |= victim
+                .host
+                .send(key, channel % 255, PacketFlags::RELIABLE, packet)
+                .is_err();
+            let mut answers = acknowledgements(&mut victim);
+            if number == 0 {
+                answers.pop();
+            }
+            peer.send(&mut victim, &answers.concat());
+            if full {
+                break;
+            }
+        }
+    }
+    let most = victim.most_bytes();
+    println!("behind many lost packets: {most} bytes");
+    assert!(full && most < 6 * MIB, "{most}");
+}
+
 #[test]
 fn what_was_acknowledged_leaves_nothing_behind() {
     let _alone = ALONE.lock();
@@ -311,6 +362,87 @@ fn what_was_acknowledged_leaves_nothing_behind() {
 }
 
 /// Everything that a peer can make the host hold, from so many of them at once.
+/// One client comes over a bad network, both sides talk, and it leaves in the middle of it; until neither side knows the other.
+fn visit(pair: &mut Pair<End>, round: usize) -> u64 {
+    let (client, server) = (pair.client, pair.server);
+    let network = &mut pair.network;
+    let now = network.now_at(client);
+    let host = &mut network.machine_mut(client).host;
+    let to = host.connect(now, Pair::<End>::SERVER, 2, 0);
+    let to_server = to.expect("there is room");
+    let mut received = 0;
+    for _ in 0..40 {
+        network.run_for(50 * MILLISECOND);
+        for node in [client, server] {
+            let events = network.take_events(node);
+            let messages = events
+                .iter()
+                .filter(|event| matches!(event, Event::Received { .. }));
+            received += messages.count() as u64;
+            let host = &mut network.machine_mut(node).host;
+            let peer = host.peers().next();
+            if let Some(peer) = peer {
+                for flags in [PacketFlags::RELIABLE, PacketFlags::UNSEQUENCED] {
+                    let packet = Bytes::from(vec![7; 20 + 3000 * (round % 2)]);
+                    // Not yet connected, or not any more.
+                    let _ = host.send(peer, 0, flags, packet);
+                }
+            }
+        }
+    }
+    match round % 3 {
+        0 => network.machine_mut(client).host.disconnect(to_server, 0),
+        1 => network
+            .machine_mut(client)
+            .host
+            .disconnect_later(to_server, 0),
+        // It vanishes for the server, which has to notice.
+        _ => network
+            .machine_mut(client)
+            .host
+            .disconnect_now(to_server, 0),
+    }
+    network.run_for(Duration::from_secs(120));
+    for node in [client, server] {
+        network.take_events(node);
+        assert_eq!(
+            network.machine(node).host.peers().count(),
+            0,
+            "round {round}"
+        );
+    }
+    received
+}
+
+// req: SIM-9
+#[test]
+fn sessions_over_a_bad_network_leave_nothing_behind_when_they_end() {
+    let _alone = ALONE.lock();
+    let link = Link {
+        latency: 20 * MILLISECOND,
+        jitter: 30 * MILLISECOND,
+        loss: 100,
+        duplicate: 50,
+        reorder: 50,
+        reorder_by: 100 * MILLISECOND,
+        ..Link::PERFECT
+    };
+    let [one, other] = [1, 2].map(|seed| End::new(Config::new([seed; 32])));
+    let mut pair = Pair::new(9, link, one, other);
+    // Most queues and tables have found their size then.
+    let warm: u64 = (0..60).map(|round| visit(&mut pair, round)).sum();
+    let before = ALLOCATOR.current_usage();
+    let received: u64 = (60..240).map(|round| visit(&mut pair, round)).sum();
+    let after = ALLOCATOR.current_usage();
+    println!("{received} messages in 180 sessions: {before} bytes before, {after} after");
+    assert!(warm > 100 && received > 1000, "{warm} {received}");
+    // A hundred bytes that each session left behind would be seen; the threads of other tests may hold a little.
+    assert!(
+        after <= before + (16 << 10),
+        "{before} bytes before, {after} after"
+    );
+}
+
 fn attack_with(victim: &mut Victim, peers: u32) -> Vec<Attacker> {
     let attackers: Vec<_> = (0..peers)
         .map(|index| victim.connect(address(index)))

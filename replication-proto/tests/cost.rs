@@ -13,14 +13,17 @@ const UNIT: &str = "res://unit.tscn";
 const UNITS: usize = 20;
 const FRAMES: u64 = 12;
 
-fn unit() -> Scene {
-    let state = SynchronizerConfig::new()
+fn unit_state() -> SynchronizerConfig {
+    SynchronizerConfig::new()
         .filtered()
         .property(PropertyConfig::new("place").initial(0))
-        .property(PropertyConfig::new("hp").initial(100).on_change());
+        .property(PropertyConfig::new("hp").initial(100).on_change())
+}
+
+fn unit() -> Scene {
     SceneConfig::new(UNIT)
         .node(NodeConfig::new("."))
-        .node(NodeConfig::new("Sync").synchronizer(state))
+        .node(NodeConfig::new("Sync").synchronizer(unit_state()))
         .build()
         .unwrap()
 }
@@ -140,18 +143,7 @@ fn a_spawn_that_peers_share_has_the_values_of_the_moment() {
         .at(1)
         .spawn(spawner, SpawnConfig::scene(0, "U"))
         .unwrap();
-    let see = |net: &mut Net, client: i32| {
-        let mut config = Config::client(peer(client));
-        config.frame_interval = None;
-        net.add(config);
-        declare(net, client, &unit);
-        net.connect(client);
-        net.settle();
-        net.at(1).update_visibility(|_, _| true);
-        net.settle();
-        let found = net.at(client).node("Units/U").unwrap();
-        net.at(client).property(found, "hp").cloned()
-    };
+    let see = |net: &mut Net, client| joined_sees(net, client, &unit, ("Units/U", "hp"));
     // No frame runs between these.
     assert_eq!(see(&mut net, 2), Some(Value::Int(100)));
     assert_eq!(see(&mut net, 3), Some(Value::Int(100)));
@@ -163,4 +155,64 @@ fn a_spawn_that_peers_share_has_the_values_of_the_moment() {
     net.at(1).set_authority(sync, peer(2)).unwrap();
     // A SPAWN without the state of another's synchronizer.
     assert_eq!(see(&mut net, 5), Some(Value::Int(100)));
+}
+
+/// Lets a client join that knows `scene`, shows it everything without a frame in between, and gives a property of `path`.
+fn joined_sees(
+    net: &mut Net,
+    client: i32,
+    scene: &Scene,
+    (path, name): (&str, &str),
+) -> Option<Value> {
+    let mut config = Config::client(peer(client));
+    config.frame_interval = None;
+    net.add(config);
+    declare(net, client, scene);
+    net.connect(client);
+    net.settle();
+    net.at(1).update_visibility(|_, _| true);
+    net.settle();
+    let found = net.at(client).node(path)?;
+    net.at(client).property(found, name).cloned()
+}
+
+#[test]
+fn a_spawn_that_peers_share_is_of_the_nodes_that_are_there_now() {
+    let unit = unit();
+    let more = |mood| {
+        SynchronizerConfig::new()
+            .filtered()
+            .property(PropertyConfig::new("mood").initial(mood))
+    };
+    let changed = SceneConfig::new(UNIT)
+        .node(NodeConfig::new("."))
+        .node(NodeConfig::new("Sync").synchronizer(unit_state()))
+        .node(NodeConfig::new("More").synchronizer(more(0)))
+        .build()
+        .unwrap();
+    let mut net = Net::new();
+    let mut server = Config::server();
+    server.frame_interval = None;
+    net.add(server);
+    declare(&mut net, 1, &unit);
+    let spawner = net.at(1).node("Spawner").unwrap();
+    let spawn = |name: &str| SpawnConfig::scene(0, name);
+    let node = net.at(1).spawn(spawner, spawn("U")).unwrap();
+    let hp = ("Units/U", "hp");
+    assert_eq!(joined_sees(&mut net, 2, &unit, hp), Some(Value::Int(100)));
+
+    // One synchronizer more, and gone again.
+    let added = NodeConfig::new("Units/U/More").synchronizer(more(5));
+    let added = net.at(1).add_node(added).unwrap();
+    let mood = joined_sees(&mut net, 3, &changed, ("Units/U", "mood"));
+    assert_eq!(mood, Some(Value::Int(5)));
+    net.at(1).remove_node(added).unwrap();
+    assert_eq!(joined_sees(&mut net, 4, &unit, hp), Some(Value::Int(100)));
+
+    // Another unit in the place of the first.
+    net.at(1).despawn(node).unwrap();
+    net.at(1).spawn(spawner, spawn("V")).unwrap();
+    let other = joined_sees(&mut net, 5, &unit, ("Units/V", "hp"));
+    assert_eq!(other, Some(Value::Int(100)));
+    assert_eq!(joined_sees(&mut net, 6, &unit, hp), None);
 }

@@ -425,7 +425,7 @@ impl Peer {
         let out = &mut self.out;
         output
             .in_flight
-            .remove(sequence, |piece| out.finish_piece(piece));
+            .remove(sequence, |gone| out.finish_piece(gone));
         // Most are acknowledged in order: then nobody has to look for this one.
         if out.sent_once.front() == Some(&(channel, sequence)) {
             out.sent_once.pop_front();

@@ -19,6 +19,15 @@ struct Slot<T> {
     flight: Flight,
 }
 
+/// What became of a command that is acknowledged.
+#[derive(Debug)]
+pub(crate) enum Gone<'a, T> {
+    /// It keeps its place, since an earlier one is not acknowledged.
+    Waits(&'a mut T),
+    /// All before it are acknowledged too, and it goes.
+    Done(&'a T),
+}
+
 /// When a command was sent, and how often. Small, since with the command it fills a line of the cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {
@@ -36,7 +45,7 @@ pub(crate) enum SlotState {
     Flying,
     /// Not acknowledged in time; it waits to be sent again.
     Lost,
-    /// Acknowledged before an earlier one. It stays for the count of what its packet holds.
+    /// Acknowledged before an earlier one, which keeps its place.
     Acknowledged,
 }
 
@@ -126,23 +135,26 @@ impl<T> InFlight<T> {
         Some((item, flight, micros))
     }
 
-    /// Forgets the command `sequence`, once all before it are acknowledged too, and gives each that it forgets to `gone`.
-    #[inline]
-    pub(crate) fn remove(&mut self, sequence: u16, gone: impl FnMut(&T)) {
-        let place = usize::from(sequence.wrapping_sub(self.base));
-        if let Some(slot) = self.slots.get_mut(place) {
-            slot.flight.state = SlotState::Acknowledged;
-            self.pass_acknowledged(gone);
-        }
-    }
+    /// What a place takes: in the worst case as many are free.
+    pub(crate) const PLACE_BYTES: usize = 2 * size_of::<Option<Slot<T>>>();
 
-    /// Moves on to the oldest command that is not acknowledged.
+    /// Notes that the command `sequence` is acknowledged: it is done, or, while an earlier one is not, it waits. What waits
+    /// is given on once more when its turn comes.
     #[inline]
-    fn pass_acknowledged(&mut self, mut gone: impl FnMut(&T)) {
+    pub(crate) fn remove(&mut self, sequence: u16, mut note: impl FnMut(Gone<'_, T>)) {
+        let place = usize::from(sequence.wrapping_sub(self.base));
+        let Some(slot) = self.slots.get_mut(place) else {
+            return;
+        };
+        slot.flight.state = SlotState::Acknowledged;
+        if place > 0 {
+            note(Gone::Waits(&mut slot.item));
+            return;
+        }
         while let Some(slot) = self.slots.front()
             && slot.flight.state == SlotState::Acknowledged
         {
-            gone(&slot.item);
+            note(Gone::Done(&slot.item));
             self.slots.drop_front();
             self.base = self.base.wrapping_add(1);
         }
@@ -170,13 +182,17 @@ mod tests {
         assert!(list.find_echoed(65_534, 10, &clock).is_none(), "long gone");
         let (item, _, micros) = list.find_echoed(0, 20, &clock).unwrap();
         assert_eq!((*item, micros), ('b', 30_000));
-        list.remove(0, |_| panic!("an earlier one is in flight"));
+        let mut gone = alloc::vec::Vec::new();
+        let mut note = |what: Gone<'_, char>| match what {
+            Gone::Waits(item) => *item = 'w',
+            Gone::Done(&item) => gone.push(item),
+        };
+        list.remove(0, &mut note);
         assert!(list.find_echoed(0, 20, &clock).is_none(), "twice");
         assert_eq!(list.base(), 65_535);
         assert!(list.find_echoed(65_535, 10, &clock).is_some());
-        let mut gone = alloc::vec::Vec::new();
-        list.remove(65_535, |&item| gone.push(item));
-        assert_eq!(gone, ['a', 'b']);
+        list.remove(65_535, &mut note);
+        assert_eq!(gone, ['a', 'w']);
         assert_eq!(list.base(), 1);
         assert!(list.find(1).is_none());
     }

@@ -4,6 +4,6 @@ mod in_flight;
 mod pack;
 mod queue;
 
-pub(crate) use in_flight::{Flight, InFlight, SlotState};
+pub(crate) use in_flight::{Flight, Gone, InFlight, SlotState};
 pub(crate) use pack::{Layout, Unsealed};
 pub(crate) use queue::{ChannelOut, Control, Outgoing};

@@ -1,6 +1,6 @@
 //! What waits to be sent to one peer, in the order of the calls: [`Outgoing`].
 
-use super::InFlight;
+use super::{Gone, InFlight};
 use crate::ring::Ring;
 use crate::short_queue::{ShortQueue, tidy};
 use crate::wire::{Body, Command, Connect, Fragment};
@@ -43,8 +43,18 @@ pub(crate) struct Piece {
     number: u32,
     /// Length of a part; 0 if the packet is in one piece.
     part_bytes: u16,
-    /// Whether it counts for the host: nobody else held the packet when it was queued, behind a long queue.
-    is_own: bool,
+    charge: Charge,
+}
+
+/// What a [`Piece`] counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Charge {
+    /// A packet that somebody else held too when it was queued, or that came first: not for the host.
+    Peer,
+    /// A packet, also for the host: nobody else held it when it was queued, behind a long queue.
+    Host,
+    /// Its place in the queue: the packet is gone.
+    Place,
 }
 
 impl Piece {
@@ -243,7 +253,9 @@ pub(crate) struct Outgoing {
     pub(crate) other: ShortQueue<(u64, Other)>,
     pub(crate) queued_packets: usize,
     pub(crate) queued_bytes: usize,
-    /// Bytes of those of them that count for the host.
+    /// What acknowledged packets take that keep their place behind one that is not.
+    place_bytes: usize,
+    /// Bytes of all these that count for the host.
     pub(crate) own_bytes: usize,
     /// What of these goes beyond the peer's share, as the host's pool knows it.
     pub(crate) beyond_share: usize,
@@ -285,6 +297,7 @@ impl Outgoing {
             flying_bytes: 0,
             queued_packets: 0,
             queued_bytes: 0,
+            place_bytes: 0,
             own_bytes: 0,
             beyond_share: 0,
         }
@@ -399,7 +412,7 @@ impl Outgoing {
                 payload,
                 number: 0,
                 part_bytes,
-                is_own: false,
+                charge: Charge::Peer,
             };
             let packet =
                 Other::UnreliableParts(number, channel.reliable, channel.unreliable, piece);
@@ -418,8 +431,8 @@ impl Outgoing {
         if bytes > most_bytes {
             return Err(SendError::TooLarge { most_bytes });
         }
-        let full = self.queued_packets >= limits.send_packets
-            || self.queued_bytes.saturating_add(bytes) > limits.send_bytes;
+        let after = self.queued_bytes.saturating_add(self.place_bytes + bytes);
+        let full = self.queued_packets >= limits.send_packets || after > limits.send_bytes;
         if full && self.queued_packets > 0 {
             return Err(SendError::QueueFull);
         }
@@ -455,7 +468,7 @@ impl Outgoing {
                 payload,
                 number: 0,
                 part_bytes: if whole { 0 } else { part_bytes },
-                is_own,
+                charge: if is_own { Charge::Host } else { Charge::Peer },
             },
         });
     }
@@ -539,13 +552,33 @@ impl Outgoing {
         Some(other)
     }
 
-    /// Notes that `piece` and all before it on its channel were acknowledged: with the last one goes the packet.
+    /// Notes that a piece was acknowledged. A packet in one piece goes at once, and only its place may stay; another one
+    /// goes with its last piece, when all before that are acknowledged.
     #[inline]
-    pub(crate) fn finish_piece(&mut self, piece: &Piece) {
+    pub(crate) fn finish_piece(&mut self, gone: Gone<'_, Piece>) {
+        match gone {
+            Gone::Done(piece) if piece.charge == Charge::Place => {
+                self.place_bytes -= InFlight::<Piece>::PLACE_BYTES;
+                self.own_bytes -= InFlight::<Piece>::PLACE_BYTES;
+            }
+            Gone::Done(piece) => self.finish_packet(piece),
+            Gone::Waits(piece) if piece.part_bytes == 0 => {
+                self.finish_packet(piece);
+                piece.payload = Bytes::new();
+                piece.charge = Charge::Place;
+                self.place_bytes += InFlight::<Piece>::PLACE_BYTES;
+                self.own_bytes += InFlight::<Piece>::PLACE_BYTES;
+            }
+            Gone::Waits(_) => {}
+        }
+    }
+
+    #[inline]
+    fn finish_packet(&mut self, piece: &Piece) {
         if piece.is_last() {
             self.queued_packets -= 1;
             self.queued_bytes -= piece.payload.len();
-            if piece.is_own {
+            if piece.charge == Charge::Host {
                 self.own_bytes -= piece.payload.len();
             }
         }
