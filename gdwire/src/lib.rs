@@ -48,10 +48,11 @@
 //! | [`session`] | Godot's scene multiplayer: nodes, RPCs, peers, authentication (`replication-proto`) |
 //! | [`variant`] | Godot's values and their encodings (`replication-proto`) |
 //! | [`enet`] | ENet itself (`enet-proto`) |
+//! | [`ice`] | ICE: a path between two programs whatever stands between them, ports that gateways open (`ice-lite`) |
 //! | [`stun`] | STUN: one's public address, what NATs on the way do, and a server for both (`stun-proto`) |
 //!
-//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `project`
-//! and `stun`, on by default too, are the modules of that name. `zlib` and `zstd` add those modes of [`enet::compress`],
+//! Features: `blocking` and `tokio`, both on by default, are the two drivers; without them nothing here does IO. `ice`,
+//! `project` and `stun`, on by default too, are the modules of that name. `upnp` lets [`drive::mapping`] ask gateways by UPnP too. `zlib` and `zstd` add those modes of [`enet::compress`],
 //! in which the range coder and FastLZ always are. `dtls` adds the module `dtls`: DTLS as `ENetMultiplayerPeer` sets it up, at both
 //! ends, in pure Rust.
 //!
@@ -72,6 +73,8 @@ mod peers;
 pub mod project;
 
 pub use enet_proto as enet;
+#[cfg(feature = "ice")]
+pub use ice_lite as ice;
 pub use replication_proto as session;
 pub use replication_proto::variant;
 #[cfg(feature = "stun")]

@@ -47,10 +47,11 @@
 //! A first version. Each rule of RFC 8445, trickle, restart, consent and lite agents that it follows has a test, named
 //! after it; agents connect through NAT boxes of every mapping and filter in a simulated internet, with and without a relay,
 //! exactly where there is a way; the recorded hostile inputs and floods stay within bounds. On real sockets it connects with
-//! aioice, libnice and libjuice in both roles, with and without trickle, restarts with libnice, and is a lite agent for
-//! aioice and libnice. Offers and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are read (feature `sdp`).
+//! Chromium, aioice, libnice and libjuice in both roles, with and without trickle, restarts with Chromium and libnice, and is a
+//! lite agent for Chromium, aioice and libnice. Offers and answers of Chromium, libwebrtc, libdatachannel, aiortc and werift are
+//! read (feature `sdp`), and Chromium reads ours.
 //! [`PortMapper`] opens, renews and gives back ports of miniupnpd, by PCP and by NAT-PMP, and follows its restart.
-//! It has not been run against a browser, nor over the internet.
+//! It has not been run over the internet.
 //!
 //! # A driver
 //!

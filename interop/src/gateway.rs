@@ -47,6 +47,8 @@ impl Home {
     pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
     /// The computer at home.
     pub const INSIDE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
+    /// Another address at home, for a second computer.
+    pub const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 3);
     /// The gateway as the others see it. miniupnpd refuses to open ports of an address that is private or for documentation, so
     /// this one is of a range that nobody announces; it exists in the namespaces only.
     pub const EXTERNAL: Ipv4Addr = Ipv4Addr::new(25, 0, 0, 1);
@@ -93,6 +95,7 @@ impl Home {
                 ip(at, &format!("link set {link} up"))?;
             }
         }
+        ip(&inside, &format!("addr add {}/24 dev eth", Self::NEIGHBOUR))?;
         ip(&inside, &format!("route add default via {}", Self::GATEWAY))?;
         let forward = "net.ipv4.ip_forward=1";
         in_namespace(&gateway, &["sysctl", "-qw", forward], None)?;
@@ -175,6 +178,23 @@ impl Home {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         self.daemon = Some(command.spawn().expect("ip was there a moment ago"));
+        let end = Instant::now() + PATIENCE;
+        while !self.listens() {
+            assert!(Instant::now() < end, "miniupnpd does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether the gateway's service has bound its ports.
+    fn listens(&self) -> bool {
+        let read = || std::fs::read_to_string("/proc/thread-self/net/udp");
+        let table = within(&self.name("gateway"), read).unwrap_or_default();
+        let bound = |port: u16| table.contains(&format!(":{port:04X} 00000000:0000"));
+        match self.speaks {
+            Speaks::All => bound(5351) && bound(1900),
+            Speaks::NatPmp => bound(5351),
+            Speaks::Upnp => bound(1900),
+        }
     }
 
     /// Ends the gateway's service without a word and takes its mappings away, as if the power had failed; then starts it.

@@ -1,5 +1,9 @@
 //! An agent of `ice-lite` on a real socket, and another implementation of ICE in a process of its own.
 
+mod session;
+
+pub use session::TheirPair;
+
 use crate::engine::{Engine, find};
 use ice_lite::{
     Agent, Candidate, Config, Credentials, Description, Event, LocalCandidate, Loopback, Options,
@@ -42,6 +46,15 @@ pub fn libnice() -> Option<PathBuf> {
     find("GDWIRE_LIBNICE", "a Python with libnice")
 }
 
+/// Chromium, or none with a word about it.
+///
+/// # Panics
+/// With `CI=true`, if there is none.
+#[must_use]
+pub fn chromium() -> Option<PathBuf> {
+    find("GDWIRE_CHROMIUM", "a Chromium")
+}
+
 /// How candidates are told to the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telling {
@@ -49,6 +62,14 @@ pub enum Telling {
     Trickle,
     /// Before the credentials, with the end.
     Whole,
+}
+
+/// What signalling carries.
+enum Signals {
+    /// Credentials and candidates; what else a description says is known beforehand.
+    Credentials { abilities: Options, lite: bool },
+    /// Whole offers and answers, and candidates. So many of ours were told.
+    Sessions(u64),
 }
 
 /// Both sides.
@@ -61,8 +82,7 @@ pub struct Meeting {
     pub received: Vec<String>,
     /// What our agent has reported.
     pub events: Vec<Event>,
-    abilities: Options,
-    lite: bool,
+    signals: Signals,
     telling: Telling,
     taken: usize,
     socket: UdpSocket,
@@ -93,14 +113,32 @@ impl Meeting {
     #[must_use]
     pub fn at(
         ip: IpAddr,
-        (python, script, words): (PathBuf, &str, &[&str]),
-        (mut config, telling): (Config, Telling),
+        process: (PathBuf, &str, &[&str]),
+        setting: (Config, Telling),
         describe: impl FnOnce(&mut Description),
+    ) -> Self {
+        let nobody = Credentials::new("none", "nonenonenonenonenonenone").expect("good");
+        let mut description = Description::new(nobody);
+        describe(&mut description);
+        let signals = Signals::Credentials {
+            abilities: description.options,
+            lite: description.lite,
+        };
+        let mut meeting = Self::start(ip, process, setting, signals);
+        meeting.tell();
+        meeting
+    }
+
+    fn start(
+        ip: IpAddr,
+        (program, script, words): (PathBuf, &str, &[&str]),
+        (mut config, telling): (Config, Telling),
+        signals: Signals,
     ) -> Self {
         config.loopback = Loopback::Allowed;
         let socket = UdpSocket::bind((ip, 0)).expect("a socket");
         let local = socket.local_addr().expect("it is bound");
-        let mut command = Command::new(python);
+        let mut command = Command::new(program);
         command
             .arg(format!(
                 concat!(env!("CARGO_MANIFEST_DIR"), "/ice/{}"),
@@ -113,24 +151,18 @@ impl Meeting {
             .add_local(now(began), LocalCandidate::host(local))
             .expect("a candidate");
         agent.end_of_local_candidates(now(began));
-        let nobody = Credentials::new("none", "nonenonenonenonenonenone").expect("good");
-        let mut description = Description::new(nobody);
-        describe(&mut description);
-        let mut meeting = Self {
+        Self {
             agent,
             peer: Engine::spawn(command),
             received: Vec::new(),
             events: Vec::new(),
-            abilities: description.options,
-            lite: description.lite,
+            signals,
             telling,
             taken: 0,
             socket,
             local,
             began,
-        };
-        meeting.tell();
-        meeting
+        }
     }
 
     /// Tells the other side our description.
@@ -157,25 +189,33 @@ impl Meeting {
     fn take_signals(&mut self) {
         self.peer.pump(Duration::from_millis(1));
         let now = now(self.began);
-        while let Some(event) = self.peer.events.get(self.taken) {
+        while let Some(event) = self.peer.events.get(self.taken).cloned() {
             self.taken += 1;
-            if let (Some(ufrag), Some(password)) =
-                (event["ufrag"].as_str(), event["password"].as_str())
-            {
-                let credentials = Credentials::new(ufrag, password).expect("good ones");
-                let mut description = Description::new(credentials);
-                description.options = self.abilities;
-                description.lite = self.lite;
-                self.agent
-                    .set_remote(now, &description)
-                    .expect("a description");
-            } else if let Some(line) = event["candidate"].as_str() {
+            if let Some(line) = event["candidate"].as_str() {
                 let candidate: Candidate = line.parse().expect(line);
                 let _ = self.agent.add_remote(now, candidate);
             } else if event["end"] == true {
                 self.agent.end_of_remote_candidates(now);
+            } else if event["sdp"].is_string() {
+                self.take_session(&event);
+            } else if event["ufrag"].is_string() {
+                self.take_credentials(&event);
             }
         }
+    }
+
+    fn take_credentials(&mut self, event: &Json) {
+        let Signals::Credentials { abilities, lite } = self.signals else {
+            panic!("credentials without a session: {event}");
+        };
+        let text = |key: &str| event[key].as_str().expect("both are there");
+        let credentials = Credentials::new(text("ufrag"), text("password")).expect("good ones");
+        let mut description = Description::new(credentials);
+        description.options = abilities;
+        description.lite = lite;
+        self.agent
+            .set_remote(now(self.began), &description)
+            .expect("a description");
     }
 
     /// Does what is due for a moment.

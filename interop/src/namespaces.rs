@@ -199,6 +199,8 @@ pub fn alone(body: impl FnOnce(IpAddr) + Send) {
             "link set far up".to_owned(),
             format!("addr add {address}/24 dev eth"),
             "link set eth up".to_owned(),
+            // A browser offers the addresses of its default route only.
+            "route add default dev eth".to_owned(),
         ] {
             run("ip", &words.split(' ').collect::<Vec<_>>(), None)?;
         }

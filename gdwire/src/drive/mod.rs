@@ -12,12 +12,16 @@
 //! A port may carry more than ENet: punch handshakes, STUN. `on_foreign_datagram` of a driver sets who gets what the
 //! machine does not take, and `send_foreign_datagram` sends from the same port.
 //!
+//! A server at home asks its gateway for an open port with `mapping::PortMappingDriver`.
+//!
 //! Write your own driver from the five doors of the machine where these two do not fit; [`Clock`] and [`seed`] are all
 //! that a machine needs from the system beside the socket.
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod clock;
+#[cfg(all(feature = "ice", feature = "tokio"))]
+pub mod mapping;
 mod runner;
 #[cfg(all(feature = "stun", feature = "tokio"))]
 pub mod stun;

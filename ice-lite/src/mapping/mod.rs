@@ -68,6 +68,8 @@ pub enum MappedBy {
     Pcp,
     /// The NAT Port Mapping Protocol.
     NatPmp,
+    /// Universal Plug and Play, Internet Gateway Device: a driver asked by it, a [`PortMapper`] does not.
+    Upnp,
 }
 
 /// What a mapper found out.
@@ -191,8 +193,8 @@ impl PortMapper {
         self.now = self.now.max(now);
         self.stopping = true;
         self.step = match self.mapped.take() {
-            Some((_, MappedBy::Pcp)) => Step::Pcp,
             Some((_, MappedBy::NatPmp)) => Step::NatPmpMap(Ipv4Addr::UNSPECIFIED),
+            Some(_) => Step::Pcp,
             None => Step::Over,
         };
         self.sends = 0;

@@ -1,10 +1,10 @@
 //! NAT behaviour discovery over real sockets: [`DiscoveryDriver`].
 
-use crate::drive::udp::{bind, unspecified_for};
+use crate::drive::udp::{bind, home_for};
 use crate::drive::{Clock, seed};
 use ::tokio::io::ReadBuf;
 use ::tokio::net::UdpSocket;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
@@ -148,12 +148,4 @@ impl DiscoveryDriver {
         }
         received
     }
-}
-
-/// The address from which the system would send to `server`.
-fn home_for(server: SocketAddr) -> io::Result<IpAddr> {
-    let socket = std::net::UdpSocket::bind(unspecified_for(server))?;
-    // This sends nothing.
-    socket.connect(server)?;
-    Ok(socket.local_addr()?.ip())
 }

@@ -42,6 +42,15 @@ pub(in crate::drive) fn unspecified_for(destination: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, 0)
 }
 
+/// The address from which the system would send to `destination`.
+#[cfg(all(feature = "tokio", any(feature = "ice", feature = "stun")))]
+pub(in crate::drive) fn home_for(destination: SocketAddr) -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind(unspecified_for(destination))?;
+    // This sends nothing.
+    socket.connect(destination)?;
+    Ok(socket.local_addr()?.ip())
+}
+
 /// Lets the network fragment datagrams, as it does for Godot's sockets.
 ///
 /// `quinn-udp` forbids that for QUIC, which measures the path; ENet does not, and would lose every full datagram on a

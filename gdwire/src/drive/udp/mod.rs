@@ -20,6 +20,8 @@ use quinn_udp::UdpSocketState;
 use std::io;
 use std::net::UdpSocket;
 
+#[cfg(all(feature = "tokio", any(feature = "ice", feature = "stun")))]
+pub(super) use bind::home_for;
 pub(super) use bind::{bind, unspecified_for};
 pub(super) use outbox::DATAGRAM_BYTES;
 pub(super) use receive::Received;
