@@ -1,5 +1,6 @@
 //! `ice-lite` against aioice, libnice and libjuice, in both roles, inside this host.
 
+use gdwire::drive::seed;
 use ice_lite::{CandidateKind, Config, Description, Event, Nomination, Role, State};
 use interop::ice::{Meeting, Telling, aioice, libjuice, libnice};
 use interop::namespaces::alone;
@@ -8,16 +9,6 @@ use std::time::Duration;
 
 const WORDS: [&str; 2] = ["controlling", "controlled"];
 
-fn seed() -> [u8; 32] {
-    let mut seed = [7; 32];
-    let micros = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970")
-        .as_micros();
-    seed[..16].copy_from_slice(&micros.to_be_bytes());
-    seed
-}
-
 /// Our agent in the role that is left.
 fn config(theirs: &str) -> Config {
     let role = if theirs == "controlling" {
@@ -25,7 +16,7 @@ fn config(theirs: &str) -> Config {
     } else {
         Role::Controlling
     };
-    Config::new(seed(), role)
+    Config::new(seed().unwrap(), role)
 }
 
 /// aioice names pairs in each check.
@@ -56,7 +47,7 @@ fn aioice_and_we_resolve_a_conflict_of_roles() {
         ("controlled", Role::Controlled),
     ] {
         for tie_breaker in [0, u64::MAX] {
-            let mut config = Config::new(seed(), role);
+            let mut config = Config::new(seed().unwrap(), role);
             config.tie_breaker = Some(tie_breaker);
             let process = (python.clone(), "aioice_peer.py", &[word][..]);
             let mut meeting = Meeting::new(process, config, Telling::Whole, aggressive);
@@ -76,7 +67,7 @@ fn aioice_and_we_resolve_a_conflict_of_roles() {
 fn aioice_connects_to_our_lite_agent() {
     let Some(python) = aioice() else { return };
     let process = (python, "aioice_peer.py", &["controlling", "lite"][..]);
-    let config = Config::lite(seed());
+    let config = Config::lite(seed().unwrap());
     let mut meeting = Meeting::new(process, config, Telling::Whole, aggressive);
     meeting.connect();
     // Its consent checks keep the session.
@@ -145,7 +136,13 @@ fn libnice_follows_our_aggressive_nomination() {
 fn libnice_and_we_connect_when_one_of_us_is_lite() {
     let Some(python) = libnice() else { return };
     let words = &["controlling", "regular"];
-    nice(python.clone(), words, Config::lite(seed()), Telling::Whole).connect();
+    nice(
+        python.clone(),
+        words,
+        Config::lite(seed().unwrap()),
+        Telling::Whole,
+    )
+    .connect();
     let words = &["controlled", "lite"];
     nice(python, words, config("controlled"), Telling::Whole).connect();
 }

@@ -1,21 +1,12 @@
 //! `ice-lite` against the ICE of libwebrtc in a running Chromium: whole offers and answers, in both roles.
 
+use gdwire::drive::seed;
 use ice_lite::{CandidateKind, Config, Event, Nomination, Role, State};
 use interop::ice::{Meeting, Telling, TheirPair, chromium};
 use interop::namespaces::alone;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
-
-fn seed() -> [u8; 32] {
-    let mut seed = [9; 32];
-    let micros = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970")
-        .as_micros();
-    seed[..16].copy_from_slice(&micros.to_be_bytes());
-    seed
-}
 
 fn meet(browser: &Path, ip: IpAddr, config: Config, telling: Telling, more: &[&str]) -> Meeting {
     let browser = browser.to_str().expect("a path in UTF-8");
@@ -84,7 +75,7 @@ fn chromium_and_we_connect_in_both_roles_with_and_without_trickle() {
     alone(|ip| {
         for we_call in [true, false] {
             for telling in [Telling::Trickle, Telling::Whole] {
-                let config = Config::new(seed(), role(we_call));
+                let config = Config::new(seed().unwrap(), role(we_call));
                 let mut meeting = meet(&browser, ip, config, telling, &[]);
                 call(&mut meeting, we_call);
                 connect(&mut meeting);
@@ -102,7 +93,7 @@ fn chromium_controls_our_lite_agent_whoever_calls_and_keeps_its_path() {
     let Some(browser) = chromium() else { return };
     alone(|ip| {
         for we_call in [true, false] {
-            let config = Config::lite(seed());
+            let config = Config::lite(seed().unwrap());
             let mut meeting = meet(&browser, ip, config, Telling::Whole, &[]);
             call(&mut meeting, we_call);
             let before = connect(&mut meeting);
@@ -122,7 +113,7 @@ fn chromium_and_we_restart_after_each_other_and_data_goes_on() {
     let Some(browser) = chromium() else { return };
     alone(|ip| {
         for (telling, we_call) in [(Telling::Trickle, true), (Telling::Whole, false)] {
-            let config = Config::new(seed(), role(we_call));
+            let config = Config::new(seed().unwrap(), role(we_call));
             let mut meeting = meet(&browser, ip, config, telling, &[]);
             call(&mut meeting, we_call);
             let mut pair = connect(&mut meeting);
@@ -158,7 +149,7 @@ fn chromium_and_we_resolve_a_conflict_of_roles() {
         for we_call in [true, false] {
             for (tie_breaker, expected) in [(0, Role::Controlled), (u64::MAX, Role::Controlling)] {
                 // Both believe that they control, or both that they do not.
-                let mut config = Config::new(seed(), role(we_call).opposite());
+                let mut config = Config::new(seed().unwrap(), role(we_call).opposite());
                 config.tie_breaker = Some(tie_breaker);
                 let mut meeting = meet(&browser, ip, config, Telling::Whole, &[]);
                 call(&mut meeting, we_call);
@@ -174,7 +165,7 @@ fn chromium_and_we_resolve_a_conflict_of_roles() {
 fn chromium_follows_our_aggressive_nomination() {
     let Some(browser) = chromium() else { return };
     alone(|ip| {
-        let mut config = Config::new(seed(), Role::Controlling);
+        let mut config = Config::new(seed().unwrap(), Role::Controlling);
         config.nomination = Nomination::Aggressive;
         let mut meeting = meet(&browser, ip, config, Telling::Trickle, &[]);
         meeting.call();
@@ -187,7 +178,7 @@ fn the_name_behind_which_chromium_hides_its_address_is_for_the_caller_to_look_up
     let Some(browser) = chromium() else { return };
     alone(|ip| {
         for we_call in [true, false] {
-            let config = Config::new(seed(), role(we_call));
+            let config = Config::new(seed().unwrap(), role(we_call));
             let mut meeting = meet(&browser, ip, config, Telling::Trickle, &["mdns"]);
             call(&mut meeting, we_call);
             meeting.until("name", |meeting| meeting.names().next().is_some());
@@ -207,7 +198,7 @@ fn the_name_behind_which_chromium_hides_its_address_is_for_the_caller_to_look_up
 fn chromium_that_is_killed_is_found_out_when_consent_ends_and_not_while_it_answers() {
     let Some(browser) = chromium() else { return };
     alone(|ip| {
-        let mut config = Config::new(seed(), Role::Controlling);
+        let mut config = Config::new(seed().unwrap(), Role::Controlling);
         // A third of the times of RFC 7675, so that the test is not a long one.
         config.timing.consent_expiry = Duration::from_secs(10);
         config.timing.consent_interval = Duration::from_secs(5);
@@ -231,7 +222,7 @@ fn chromium_that_is_killed_is_found_out_when_consent_ends_and_not_while_it_answe
 fn chromium_notices_that_we_are_silent_and_a_restart_brings_both_back() {
     let Some(browser) = chromium() else { return };
     alone(|ip| {
-        let config = Config::new(seed(), Role::Controlling);
+        let config = Config::new(seed().unwrap(), Role::Controlling);
         let mut meeting = meet(&browser, ip, config, Telling::Trickle, &[]);
         meeting.call();
         let before = connect(&mut meeting);
