@@ -113,6 +113,8 @@ struct Remote {
     side: Side,
     lite: bool,
     options: Options,
+    /// Whether it said that it takes answers from elsewhere, too.
+    takes_asymmetric: bool,
     /// USERNAME of checks to it.
     username: alloc::string::String,
 }
@@ -180,10 +182,26 @@ struct Previous {
     remote: Remote,
     role: Role,
     path: Path,
+    /// Where its datagrams come from if not from where the path leads.
+    answers_from: Option<SocketAddr>,
     consent: Option<Consent>,
     last_heard: Instant,
     /// When it is forgotten, once there is a new path.
     until: Option<Instant>,
+}
+
+impl Previous {
+    /// Whether what comes from `address`, without scope, comes from the peer.
+    fn hears(&self, address: SocketAddr) -> bool {
+        plain(self.path.remote) == address || self.answers_from == Some(address)
+    }
+
+    /// All addresses from which the peer's datagrams come.
+    fn sources(&self) -> impl Iterator<Item = SocketAddr> {
+        [plain(self.path.remote)]
+            .into_iter()
+            .chain(self.answers_from)
+    }
 }
 
 /// Makes room for one entry in a list that has room for none: most lists hold one, and growing would make room for four.
@@ -316,11 +334,9 @@ impl Agent {
         }
         let (address, now, base) = (plain(from), self.now, self.base_of(local));
         let mut pairs = self.pairs.iter_mut();
-        if let Some(pair) = pairs.find(|pair| {
-            pair.valid.is_some()
-                && plain(pair.to) == address
-                && base.is_none_or(|base| base == plain(pair.base))
-        }) {
+        if let Some(pair) = pairs
+            .find(|pair| pair.hears(address) && base.is_none_or(|base| base == plain(pair.base)))
+        {
             pair.stats.bytes_received += data.len() as u64;
             pair.stats.last_heard = Some(now);
         }
@@ -336,8 +352,7 @@ impl Agent {
         let from = plain(from);
         let old = self.previous.as_ref();
         let mut pairs = self.pairs.iter();
-        pairs.any(|pair| pair.valid.is_some() && plain(pair.to) == from)
-            || old.is_some_and(|old| plain(old.path.remote) == from)
+        pairs.any(|pair| pair.hears(from)) || old.is_some_and(|old| old.hears(from))
     }
 
     /// The fragments to which peers address their checks: ours, and that of before a restart while it still is answered.
@@ -352,16 +367,18 @@ impl Agent {
         (self.generation, self.previous.is_some())
     }
 
-    /// The remote addresses of all pairs, and whether the peer has proven to be there.
+    /// The remote addresses of all pairs and those from which they are answered, and whether the peer has proven to be there.
     pub(crate) fn remotes(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
         let previous = self
             .previous
             .iter()
-            .map(|old| (plain(old.path.remote), true));
-        let pairs = self.pairs.iter();
-        pairs
-            .map(|pair| (plain(pair.to), pair.valid.is_some()))
-            .chain(previous)
+            .flat_map(|old| old.sources().map(|source| (source, true)));
+        let pairs = self.pairs.iter().flat_map(|pair| {
+            let source = pair.answers_from().filter(|_| pair.valid.is_some());
+            let to = (plain(pair.to), pair.valid.is_some());
+            [to].into_iter().chain(source.map(|source| (source, true)))
+        });
+        pairs.chain(previous)
     }
 
     /// Whether a response with this id answers a check of ours.
