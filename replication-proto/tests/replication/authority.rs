@@ -97,6 +97,29 @@ fn a_client_with_a_spawner_of_its_own_spawns_at_everybody_and_leaves_nothing() {
 }
 
 #[test]
+fn a_client_that_comes_back_within_a_frame_spawns_under_its_new_numbers() {
+    let mut net = with_toy_of_a_client();
+    let toy = net.at(2).node("Toys/T").unwrap();
+    // Numbers that the first connection took and the second one does not have.
+    let spawner = net.at(2).node("Mine").unwrap();
+    let other = SpawnConfig::scene(0, "Other");
+    let other = net.at(2).spawn(spawner, other).unwrap();
+    net.settle();
+    net.at(2).remove_node(toy).unwrap();
+    net.settle();
+    // No frame of the client runs between its spawn and its return.
+    net.disconnect(2);
+    net.connect(2);
+    net.settle();
+    assert!(has(&mut net, 1, "Toys/Other") && has(&mut net, 3, "Toys/Other"));
+    assert_eq!(net.at(2).spawn_number(other), Some(1));
+    net.at(2).despawn(other).unwrap();
+    net.settle();
+    assert!(!has(&mut net, 1, "Toys/Other") && !has(&mut net, 3, "Toys/Other"));
+    assert_eq!(net.take_refusals(), []);
+}
+
+#[test]
 fn a_path_in_a_clients_node_is_announced_to_another_when_the_relayed_spawn_must_be_there() {
     let mut net = with_toy_of_a_client();
     let mut announced = Vec::new();
