@@ -2,6 +2,7 @@
 
 use crate::candidate::plain;
 use crate::check::TransactionId;
+use crate::connection::{ConnectionId, Link};
 use crate::consent::Consent;
 use crate::{PairKey, PairState, PairStats, Role};
 use alloc::boxed::Box;
@@ -43,8 +44,16 @@ impl Check {
 /// When copies of a check are sent and when it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schedule {
-    Interactive { timeout: Duration },
-    Strict { timeout: Duration },
+    Interactive {
+        timeout: Duration,
+    },
+    Strict {
+        timeout: Duration,
+    },
+    /// A connection repeats what is lost by itself.
+    Stream {
+        timeout: Duration,
+    },
 }
 
 impl Schedule {
@@ -62,6 +71,7 @@ impl Schedule {
     pub(crate) fn total(self) -> Duration {
         match self {
             Self::Interactive { timeout } => timeout * 32,
+            Self::Stream { timeout } => timeout,
             Self::Strict { timeout } => timeout * 79,
         }
     }
@@ -103,6 +113,7 @@ pub(crate) struct Pair {
     pub(crate) base: SocketAddr,
     /// Where it sends to.
     pub(crate) to: SocketAddr,
+    pub(crate) link: Link,
     pub(crate) priority: u64,
     pub(crate) state: PairState,
     pub(crate) check: Option<Check>,
@@ -125,6 +136,19 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// Whether a packet that came so belongs to this pair; `from` is without scope.
+    pub(crate) fn carries(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        match via {
+            None => self.link == Link::Udp && plain(self.to) == from,
+            Some(_) => self.link == Link::Tcp(via),
+        }
+    }
+
+    /// Whether its connection is being opened.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.link != Link::Udp && self.state == PairState::InProgress && self.check.is_none()
+    }
+
     /// Whether it may make room for another pair.
     pub(crate) const fn is_expendable(&self) -> bool {
         self.valid.is_none()
@@ -150,14 +174,14 @@ impl Pair {
         self.moved.as_ref().map(|moved| moved.from)
     }
 
-    /// Whether answers may come from `address`, without scope.
-    pub(crate) fn is_answered_from(&self, address: SocketAddr) -> bool {
-        plain(self.to) == address || self.answers_from() == Some(address)
+    /// Whether answers may come so; `from` is without scope.
+    pub(crate) fn is_answered_from(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.carries(via, from) || (via.is_none() && self.answers_from() == Some(from))
     }
 
-    /// Whether it works, and the peer's datagrams come from `address`, without scope.
-    pub(crate) fn hears(&self, address: SocketAddr) -> bool {
-        self.valid.is_some() && self.is_answered_from(address)
+    /// Whether it works, and the peer's packets come so; `from` is without scope.
+    pub(crate) fn hears(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.valid.is_some() && self.is_answered_from(via, from)
     }
 
     /// Stops sending the check under way; an answer to it still counts.

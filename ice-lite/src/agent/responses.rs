@@ -3,11 +3,12 @@
 use super::{Agent, LocalEntry};
 use crate::candidate::{Loopback, judge, plain};
 use crate::check::{self, TransactionId};
+use crate::connection::{Arrival, Link};
 use crate::pair::{Check, Moved, Valid};
 use crate::timeline::Entry;
 use crate::{
     Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, Nomination, PairKey,
-    PairState, Profile, Role, State,
+    PairState, Profile, Role, State, TcpType, Transport,
 };
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -25,8 +26,7 @@ enum Question {
 impl Agent {
     pub(super) fn on_response(
         &mut self,
-        local: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
         let id = message.transaction_id();
@@ -42,11 +42,10 @@ impl Agent {
         if !matches!(verified, Some(Ok(()))) {
             return self.refuse(DropReason::BadIntegrity);
         }
-        let base = self.base_of(local);
         match question {
-            Question::Check(key) => self.on_check_response(key, base, from, message),
-            Question::Consent(key) => self.on_consent_response(key, from, message),
-            Question::PreviousConsent => self.on_previous_consent_response(from, message),
+            Question::Check(key) => self.on_check_response(key, arrival, message),
+            Question::Consent(key) => self.on_consent_response(key, arrival, message),
+            Question::PreviousConsent => self.on_previous_consent_response(arrival, message),
         }
     }
 
@@ -76,18 +75,19 @@ impl Agent {
     fn on_check_response(
         &mut self,
         key: PairKey,
-        base: Option<SocketAddr>,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let now = self.now;
-        let strict = self.config.profile == Profile::Strict;
+        let (now, base) = (self.now, self.base_of(arrival.local));
+        let (via, from) = (arrival.via, plain(arrival.from));
+        let lenient = self.config.profile != Profile::Strict && via.is_none();
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        let mirrored = plain(from) == plain(pair.to);
+        let mirrored = pair.carries(via, from);
         // The peer has signed it, so what was sent there has reached the peer, and what it sends from here reaches us.
-        let counts = base == Some(plain(pair.base)) && (mirrored || !strict);
+        let counts =
+            base == Some(plain(pair.base)) && (mirrored || (lenient && pair.link == Link::Udp));
         let mapped = match message.class() {
             Class::Success => message.get::<XorMappedAddress>().ok().flatten(),
             _ => None,
@@ -103,7 +103,6 @@ impl Agent {
         };
         pair.stats.responses_received += 1;
         pair.stats.last_heard = Some(now);
-        let from = plain(from);
         pair.moved = (!mirrored || !counts).then(|| Box::new(Moved { at: now, from }));
         if !counts {
             self.fail_pair(key, "the answer came from elsewhere");
@@ -174,10 +173,20 @@ impl Agent {
 
     /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.
     fn local_seen_as(&mut self, checked: usize, mapped: SocketAddr, priority: u32) -> usize {
-        let base = self.locals[checked].base;
+        let (base, transport) = (
+            self.locals[checked].base,
+            self.locals[checked].candidate.transport,
+        );
+        // The port of an active candidate is that of its connection.
+        if transport == Transport::Tcp(TcpType::Active)
+            && self.locals[checked].address.ip() == mapped.ip()
+        {
+            return checked;
+        }
         let mut locals = self.locals.iter();
         let known = locals.position(|local| {
             !local.gone
+                && local.candidate.transport == transport
                 && local.address == mapped
                 && (plain(local.base) == plain(base) || local.candidate.kind != CandidateKind::Host)
         });
@@ -189,6 +198,7 @@ impl Agent {
         }
         let mut candidate = Candidate::new(CandidateKind::PeerReflexive, mapped);
         candidate.priority = priority;
+        candidate.transport = transport;
         candidate.address = CandidateAddress::Ip(mapped);
         candidate.foundation = Foundation::from_number(self.rng.next_u32());
         candidate.related = Some(plain(base));
