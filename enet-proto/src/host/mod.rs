@@ -24,7 +24,9 @@ use crate::events::EventQueue;
 use crate::peer::{Ended, Received, Surroundings};
 use crate::pool::Pool;
 use crate::stats::Stats;
-use crate::wire::{Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, checksum};
+use crate::wire::{
+    Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, Word, checksum,
+};
 use crate::{DisconnectReason, DropReason, Event};
 use addresses::AddressBook;
 use alloc::boxed::Box;
@@ -207,7 +209,11 @@ impl Host {
             return Err(DropReason::Oversize);
         }
         let mut reader = Reader::new(data);
-        let header = Header::decode(&mut reader).map_err(|_| DropReason::Truncated)?;
+        let word = Word::decode(&mut reader).map_err(|_| DropReason::Truncated)?;
+        let Ok(sent_time) = word.sent_time(&mut reader) else {
+            return Err(DropReason::Truncated);
+        };
+        let header = word.header(sent_time);
         let route = self.identify(&from, header)?;
         if header.compressed {
             return self.receive_compressed(from, data, header, route);
