@@ -66,6 +66,8 @@ struct Meeting {
     now: Instant,
     agents: [Agent; 2],
     wire: VecDeque<Datagram>,
+    /// Whether both sit behind boxes that give each destination a port of its own, and let anybody in.
+    boxed: bool,
     buffer: Vec<u8>,
 }
 
@@ -74,9 +76,21 @@ fn address(agent: usize, which: u8) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(10, 0, which % 4, last), 4000))
 }
 
-/// Whose address it is.
-fn owner(to: SocketAddr) -> Option<usize> {
-    (0..2).find(|&agent| (0..4).any(|which| address(agent, which) == to))
+/// Whose address it is, and which: boxes give it any port.
+fn owner(to: SocketAddr) -> Option<(usize, SocketAddr)> {
+    let mut all = (0..2).flat_map(|agent| (0..4).map(move |which| (agent, address(agent, which))));
+    all.find(|(_, own)| own.ip() == to.ip())
+}
+
+/// What a box makes of a source that gives each destination a port of its own.
+fn mapped(from: SocketAddr, to: SocketAddr) -> SocketAddr {
+    let SocketAddr::V4(v4) = to else {
+        return from;
+    };
+    let [.., third, last] = v4.ip().octets();
+    let mixed = u32::from(to.port()) * 31 + u32::from(third) * 7 + u32::from(last);
+    let port = 1024 + u16::try_from(mixed % 60_000).unwrap_or_default();
+    SocketAddr::new(from.ip(), port)
 }
 
 impl Meeting {
@@ -111,6 +125,7 @@ impl Meeting {
             now,
             agents,
             wire: VecDeque::new(),
+            boxed: kinds & 64 != 0,
             buffer: vec![0; Agent::BUFFER],
         }
     }
@@ -127,10 +142,13 @@ impl Meeting {
             while let Some(transmit) = agent.poll_transmit(self.now, &mut self.buffer) {
                 count += 1;
                 assert!(count < 1000, "an agent does not stop sending");
-                let from = transmit.source.expect("a base");
-                if let Some(to) = owner(transmit.destination) {
+                let mut from = transmit.source.expect("a base");
+                if self.boxed {
+                    from = mapped(from, transmit.destination);
+                }
+                if let Some((to, local)) = owner(transmit.destination) {
                     let bytes = self.buffer[transmit.bytes].to_vec();
-                    self.wire.push_back((from, to, transmit.destination, bytes));
+                    self.wire.push_back((from, to, local, bytes));
                 }
             }
             while agent.poll_event().is_some() {}
