@@ -1,8 +1,11 @@
 //! A local and a remote candidate that may reach each other: [`Pair`].
 
+use crate::candidate::plain;
 use crate::check::TransactionId;
+use crate::connection::{ConnectionId, Link};
 use crate::consent::Consent;
 use crate::{PairKey, PairState, PairStats, Role};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -41,8 +44,16 @@ impl Check {
 /// When copies of a check are sent and when it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schedule {
-    Interactive { timeout: Duration },
-    Strict { timeout: Duration },
+    Interactive {
+        timeout: Duration,
+    },
+    Strict {
+        timeout: Duration,
+    },
+    /// A connection repeats what is lost by itself.
+    Stream {
+        timeout: Duration,
+    },
 }
 
 impl Schedule {
@@ -60,6 +71,7 @@ impl Schedule {
     pub(crate) fn total(self) -> Duration {
         match self {
             Self::Interactive { timeout } => timeout * 32,
+            Self::Stream { timeout } => timeout,
             Self::Strict { timeout } => timeout * 79,
         }
     }
@@ -82,6 +94,14 @@ pub(crate) struct Nominated {
     pub(crate) order: u64,
 }
 
+/// The answer to a check of a pair came from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    pub(crate) at: Instant,
+    /// Where it came from, without scope: what else the peer sends on this pair does so, too.
+    pub(crate) from: SocketAddr,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) key: PairKey,
@@ -93,6 +113,7 @@ pub(crate) struct Pair {
     pub(crate) base: SocketAddr,
     /// Where it sends to.
     pub(crate) to: SocketAddr,
+    pub(crate) link: Link,
     pub(crate) priority: u64,
     pub(crate) state: PairState,
     pub(crate) check: Option<Check>,
@@ -106,8 +127,8 @@ pub(crate) struct Pair {
     pub(crate) rechecks: u32,
     /// Failed by silence, and may be tried once more.
     pub(crate) may_retry: bool,
-    /// When an answer to its check came from elsewhere last.
-    pub(crate) moved_at: Option<Instant>,
+    /// What the last answer says if it came from elsewhere, which is rare.
+    pub(crate) moved: Option<Box<Moved>>,
     pub(crate) consent: Option<Consent>,
     pub(crate) last_heard: Instant,
     pub(crate) last_sent: Instant,
@@ -115,6 +136,19 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// Whether a packet that came so belongs to this pair; `from` is without scope.
+    pub(crate) fn carries(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        match via {
+            None => self.link == Link::Udp && plain(self.to) == from,
+            Some(_) => self.link == Link::Tcp(via),
+        }
+    }
+
+    /// Whether its connection is being opened.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.link != Link::Udp && self.state == PairState::InProgress && self.check.is_none()
+    }
+
     /// Whether it may make room for another pair.
     pub(crate) const fn is_expendable(&self) -> bool {
         self.valid.is_none()
@@ -123,6 +157,31 @@ impl Pair {
                 self.state,
                 PairState::Frozen | PairState::Waiting | PairState::Failed
             )
+    }
+
+    /// Whether it works, and answers come from where it sends to.
+    pub(crate) const fn is_symmetric(&self) -> bool {
+        self.valid.is_some() && self.moved.is_none()
+    }
+
+    /// Whether it works, and answers come from elsewhere.
+    pub(crate) const fn is_asymmetric(&self) -> bool {
+        self.valid.is_some() && self.moved.is_some()
+    }
+
+    /// Where answers come from if that is not where it sends to.
+    pub(crate) fn answers_from(&self) -> Option<SocketAddr> {
+        self.moved.as_ref().map(|moved| moved.from)
+    }
+
+    /// Whether answers may come so; `from` is without scope.
+    pub(crate) fn is_answered_from(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.carries(via, from) || (via.is_none() && self.answers_from() == Some(from))
+    }
+
+    /// Whether it works, and the peer's packets come so; `from` is without scope.
+    pub(crate) fn hears(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.valid.is_some() && self.is_answered_from(via, from)
     }
 
     /// Stops sending the check under way; an answer to it still counts.

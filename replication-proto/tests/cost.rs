@@ -216,3 +216,33 @@ fn a_spawn_that_peers_share_is_of_the_nodes_that_are_there_now() {
     assert_eq!(other, Some(Value::Int(100)));
     assert_eq!(joined_sees(&mut net, 6, &unit, hp), None);
 }
+
+#[test]
+fn a_node_without_state_spawned_in_the_place_of_another_goes_out_under_its_own_name() {
+    let rock = SceneConfig::new(UNIT)
+        .node(NodeConfig::new("."))
+        .build()
+        .unwrap();
+    let mut net = Net::new();
+    let mut server = Config::server();
+    server.frame_interval = None;
+    net.add(server);
+    declare(&mut net, 1, &rock);
+    net.add(Config::client(peer(2)));
+    declare(&mut net, 2, &rock);
+    net.connect(2);
+    net.settle();
+    let spawner = net.at(1).node("Spawner").unwrap();
+    let spawn = |net: &mut Net, name| {
+        let config = SpawnConfig::scene(0, name);
+        net.at(1).spawn(spawner, config).unwrap()
+    };
+    // No frame runs between these.
+    let first = spawn(&mut net, "First");
+    net.at(1).despawn(first).unwrap();
+    spawn(&mut net, "Second");
+    net.settle();
+    assert!(net.at(2).node("Units/First").is_none());
+    assert!(net.at(2).node("Units/Second").is_some());
+    assert_eq!(net.take_refusals(), []);
+}

@@ -3,12 +3,14 @@
 use super::{Agent, LocalEntry};
 use crate::candidate::{Loopback, judge, plain};
 use crate::check::{self, TransactionId};
-use crate::pair::{Check, Valid};
+use crate::connection::{Arrival, Link};
+use crate::pair::{Check, Moved, Valid};
 use crate::timeline::Entry;
 use crate::{
-    Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, PairKey, PairState, Role,
-    State,
+    Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, Nomination, PairKey,
+    PairState, Profile, Role, State, TcpType, Transport,
 };
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use proto_core::Handled;
 use stun_proto::attribute::{ErrorCode, ErrorNumber, XorMappedAddress};
@@ -24,8 +26,7 @@ enum Question {
 impl Agent {
     pub(super) fn on_response(
         &mut self,
-        local: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
         let id = message.transaction_id();
@@ -41,11 +42,10 @@ impl Agent {
         if !matches!(verified, Some(Ok(()))) {
             return self.refuse(DropReason::BadIntegrity);
         }
-        let base = self.base_of(local);
         match question {
-            Question::Check(key) => self.on_check_response(key, base, from, message),
-            Question::Consent(key) => self.on_consent_response(key, from, message),
-            Question::PreviousConsent => self.on_previous_consent_response(from, message),
+            Question::Check(key) => self.on_check_response(key, arrival, message),
+            Question::Consent(key) => self.on_consent_response(key, arrival, message),
+            Question::PreviousConsent => self.on_previous_consent_response(arrival, message),
         }
     }
 
@@ -75,20 +75,24 @@ impl Agent {
     fn on_check_response(
         &mut self,
         key: PairKey,
-        base: Option<SocketAddr>,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let now = self.now;
+        let (now, base) = (self.now, self.base_of(arrival.local));
+        let (via, from) = (arrival.via, plain(arrival.from));
+        let lenient = self.config.profile != Profile::Strict && via.is_none();
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        let mirrored = plain(from) == plain(pair.to) && base == Some(plain(pair.base));
+        let mirrored = pair.carries(via, from);
+        // The peer has signed it, so what was sent there has reached the peer, and what it sends from here reaches us.
+        let counts =
+            base == Some(plain(pair.base)) && (mirrored || (lenient && pair.link == Link::Udp));
         let mapped = match message.class() {
             Class::Success => message.get::<XorMappedAddress>().ok().flatten(),
             _ => None,
         };
-        if mirrored && message.class() == Class::Success {
+        if counts && message.class() == Class::Success {
             let good = mapped.filter(|mapped| judge(mapped.0, Loopback::Allowed).is_ok());
             if good.is_none() {
                 return self.refuse(DropReason::BadAddress);
@@ -99,17 +103,19 @@ impl Agent {
         };
         pair.stats.responses_received += 1;
         pair.stats.last_heard = Some(now);
-        if !mirrored {
-            pair.moved_at = Some(now);
+        pair.moved = (!mirrored || !counts).then(|| Box::new(Moved { at: now, from }));
+        if !counts {
             self.fail_pair(key, "the answer came from elsewhere");
             return self.refuse(DropReason::WrongAddress);
         }
         pair.last_heard = now;
+        let to = pair.to;
         if check.sends == 1 {
             pair.stats.on_rtt(now.saturating_since(check.first_sent));
         }
         self.stats.responses_received += 1;
         self.on_proof_of(from);
+        self.on_proof_of(to);
         if !check::unknown(message).is_empty() {
             self.fail_pair(key, "the answer has unknown attributes");
             return self.refuse(DropReason::UnknownAttribute);
@@ -133,6 +139,7 @@ impl Agent {
         );
         let pair = &mut self.pairs[index];
         let first = pair.valid.is_none();
+        let from = pair.answers_from();
         pair.valid = Some(Valid { local, priority });
         // An answer to a cancelled check makes the one that replaced it needless, unless only the new one names the pair.
         let newer = pair.check.as_ref();
@@ -145,6 +152,9 @@ impl Agent {
         self.set_pair_state(key, PairState::Succeeded, "answered");
         if first {
             self.note(Entry::Valid(key, mapped));
+            if let Some(from) = from {
+                self.note(Entry::Asymmetric(key, from));
+            }
             self.first_valid.get_or_insert(self.now);
             self.thaw_like(key);
             self.warm_up(key);
@@ -152,17 +162,31 @@ impl Agent {
         if matches!(self.state, State::New | State::Checking) {
             self.enter(State::Connected);
         }
-        if check.nominates && self.role == Role::Controlling {
+        // In an aggressive search every check nominates, and not every peer can use this pair.
+        let usable = from.is_none()
+            || self.config.nomination == Nomination::Regular
+            || self.may_nominate_asymmetric();
+        if check.nominates && self.role == Role::Controlling && usable {
             self.on_nomination_answered(key, check);
         }
     }
 
     /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.
     fn local_seen_as(&mut self, checked: usize, mapped: SocketAddr, priority: u32) -> usize {
-        let base = self.locals[checked].base;
+        let (base, transport) = (
+            self.locals[checked].base,
+            self.locals[checked].candidate.transport,
+        );
+        // The port of an active candidate is that of its connection.
+        if transport == Transport::Tcp(TcpType::Active)
+            && self.locals[checked].address.ip() == mapped.ip()
+        {
+            return checked;
+        }
         let mut locals = self.locals.iter();
         let known = locals.position(|local| {
             !local.gone
+                && local.candidate.transport == transport
                 && local.address == mapped
                 && (plain(local.base) == plain(base) || local.candidate.kind != CandidateKind::Host)
         });
@@ -174,6 +198,7 @@ impl Agent {
         }
         let mut candidate = Candidate::new(CandidateKind::PeerReflexive, mapped);
         candidate.priority = priority;
+        candidate.transport = transport;
         candidate.address = CandidateAddress::Ip(mapped);
         candidate.foundation = Foundation::from_number(self.rng.next_u32());
         candidate.related = Some(plain(base));
