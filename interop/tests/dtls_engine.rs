@@ -169,7 +169,11 @@ fn both_play_compressed_over_dtls() {
     config.enet.compression = Compression::RangeCoder;
     let mut stage = paper.serve_with(&program, config);
     let compress = "--compress=range-coder".to_owned();
-    let options = [&paper.for_client(NAME)[..], &[compress.clone()]].concat();
+    let options = [
+        &paper.for_client(NAME)[..],
+        core::slice::from_ref(&compress),
+    ]
+    .concat();
     let (_, id) = joined(&mut stage, &options);
     exchange(&mut stage, (1, id));
     assert!(stage.enet().stats().compressed_received > 0);
