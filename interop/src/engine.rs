@@ -55,6 +55,15 @@ pub enum Ability {
     Ipv6,
 }
 
+impl Ability {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dtls => "DTLS",
+            Self::Ipv6 => "IPv6",
+        }
+    }
+}
+
 /// An engine that has `ability`: the one that `GODOT_FULL` names, or else `GODOT`; none with a word about it.
 ///
 /// # Panics
@@ -76,14 +85,15 @@ pub fn installed_with(ability: Ability) -> Option<PathBuf> {
     if abilities.contains(&ability) {
         return Some(program.clone());
     }
+    let name = ability.name();
     assert!(
         !is_full,
-        "the engine of {FULL} has no {ability:?}: name one with its own ENet"
+        "the engine of {FULL} has no {name}: give one with its own ENet"
     );
     // Not with eprintln, which the test harness swallows.
     let _ = writeln!(
         std::io::stderr(),
-        "SKIPPED: this engine's ENet has no {ability:?}; set {FULL} to an engine that has, such as an official build"
+        "SKIPPED: this engine's ENet has no {name}; set {FULL} to an engine that has, such as an official build"
     );
     None
 }
