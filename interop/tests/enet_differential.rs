@@ -18,6 +18,12 @@ fn check(name: &str, bulk: &Cell, game: &Cell) {
             figures.goodput(),
             reference.goodput()
         );
+        assert!(
+            figures.wire_share() >= reference.wire_share() * (1.0 - TOLERANCE),
+            "{name}, {ends:?}: {:.3} of what was sent is packets that arrived, C ENet {:.3}",
+            figures.wire_share(),
+            reference.wire_share()
+        );
     }
     let reference = game.get(Ends::CToC);
     for ends in [Ends::OursToC, Ends::CToOurs, Ends::OursToOurs] {
