@@ -162,6 +162,8 @@ pub struct Timing {
     pub disconnected: Duration,
     /// Tr: a selected pair is never silent for longer (RFC 8445 section 11).
     pub keepalive: Duration,
+    /// How long a TCP connection may take to open, and how long the peer may take to check one that was accepted.
+    pub connect: Duration,
     /// How long a name may take to resolve.
     pub resolution: Duration,
     /// How long the generation before a restart is answered once the new one has a path.
@@ -187,6 +189,7 @@ impl Default for Timing {
             consent_expiry: Duration::from_secs(30),
             disconnected: Duration::from_secs(5),
             keepalive: Duration::from_secs(15),
+            connect: Duration::from_secs(10),
             resolution: Duration::from_secs(5),
             old_generation: Duration::from_secs(10),
             restart_interval: Duration::from_secs(1),
@@ -197,7 +200,7 @@ impl Default for Timing {
 /// Bounds on what remotes can make an agent hold and send.
 ///
 /// Memory of an agent is at most about `pairs` × 400 + (`local` + `remote` + `peer_reflexive`) × 250 + `timeline` × 80 +
-/// `events` × 64 bytes and what the extensions of candidate lines hold (at most 1 KiB each).
+/// `connections` × 240 + `events` × 64 bytes and what the extensions of candidate lines hold (at most 1 KiB each).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -230,6 +233,8 @@ pub struct Limits {
     pub held: usize,
     /// Names that are being resolved.
     pub names: usize,
+    /// TCP connections that were opened, and as many that were accepted.
+    pub connections: usize,
     /// Changes of the role in a generation.
     pub role_switches: u32,
     /// Answers that wait to be sent.
@@ -257,6 +262,7 @@ impl Default for Limits {
             early_checks: 16,
             held: 32,
             names: 8,
+            connections: 16,
             role_switches: 3,
             replies: 16,
             events: 256,
@@ -315,6 +321,7 @@ impl Config {
                 timing.consent_interval >= Duration::from_secs(5)
                     && timing.consent_interval < timing.consent_expiry,
             ),
+            ("timing.connect", timing.connect > Duration::ZERO),
             ("timing.disconnected", timing.disconnected > Duration::ZERO),
             ("timing.keepalive", timing.keepalive > Duration::ZERO),
             ("nomination_attribute", self.nomination_attribute >= 0x8000),

@@ -1,6 +1,8 @@
 //! A local and a remote candidate that may reach each other: [`Pair`].
 
+use crate::candidate::plain;
 use crate::check::TransactionId;
+use crate::connection::{ConnectionId, Link};
 use crate::consent::Consent;
 use crate::{PairKey, PairState, PairStats, Role};
 use alloc::vec::Vec;
@@ -41,8 +43,16 @@ impl Check {
 /// When copies of a check are sent and when it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Schedule {
-    Interactive { timeout: Duration },
-    Strict { timeout: Duration },
+    Interactive {
+        timeout: Duration,
+    },
+    Strict {
+        timeout: Duration,
+    },
+    /// A connection repeats what is lost by itself.
+    Stream {
+        timeout: Duration,
+    },
 }
 
 impl Schedule {
@@ -60,6 +70,7 @@ impl Schedule {
     pub(crate) fn total(self) -> Duration {
         match self {
             Self::Interactive { timeout } => timeout * 32,
+            Self::Stream { timeout } => timeout,
             Self::Strict { timeout } => timeout * 79,
         }
     }
@@ -93,6 +104,7 @@ pub(crate) struct Pair {
     pub(crate) base: SocketAddr,
     /// Where it sends to.
     pub(crate) to: SocketAddr,
+    pub(crate) link: Link,
     pub(crate) priority: u64,
     pub(crate) state: PairState,
     pub(crate) check: Option<Check>,
@@ -115,6 +127,19 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// Whether a packet that came so belongs to this pair; `from` is without scope.
+    pub(crate) fn carries(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        match via {
+            None => self.link == Link::Udp && plain(self.to) == from,
+            Some(_) => self.link == Link::Tcp(via),
+        }
+    }
+
+    /// Whether its connection is being opened.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.link != Link::Udp && self.state == PairState::InProgress && self.check.is_none()
+    }
+
     /// Whether it may make room for another pair.
     pub(crate) const fn is_expendable(&self) -> bool {
         self.valid.is_none()

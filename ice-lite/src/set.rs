@@ -298,6 +298,13 @@ impl AgentSet {
         (Some(id), handled)
     }
 
+    /// The agent for which a first packet on a connection that was accepted is: the one whose fragment its check names. Give
+    /// the connection and then the packet to that; see [the crate](crate#tcp).
+    #[must_use]
+    pub fn agent_for(&self, packet: &[u8]) -> Option<AgentId> {
+        self.of_check(&check::parse(packet).ok()?)
+    }
+
     const fn refuse(&mut self, reason: SetDrop) -> Handled<SetDrop> {
         let counter = match reason {
             SetDrop::UnknownUfrag => &mut self.stats.unknown_ufrag,
@@ -428,6 +435,9 @@ impl AgentSet {
                 Some(pacer) => entry.agent.poll_transmit_paced(self.now, pacer, buffer),
                 None => entry.agent.poll_transmit(self.now, buffer),
             };
+            if entry.agent.has_events() {
+                self.eventful.insert(id);
+            }
             if let Some(transmit) = transmit {
                 self.last = id;
                 return Some((id, transmit));

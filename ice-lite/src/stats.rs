@@ -148,6 +148,8 @@ reasons! {
     TableFull,
     /// The agent is closed.
     Closed,
+    /// A packet came over a connection that is not open, or was closed.
+    UnknownConnection,
 }
 
 /// Counters of an agent.
@@ -170,6 +172,8 @@ pub struct Stats {
     pub pairs_dropped: u64,
     /// Remote candidates that were refused: forbidden, duplicate, or too many.
     pub candidates_refused: u64,
+    /// Accepted connections that made room for others or found none.
+    pub connections_refused: u64,
     /// Events that the application did not take in time.
     pub events_dropped: u64,
     /// Data that came from a proven address.

@@ -6,8 +6,8 @@ use crate::consent::Consent;
 use crate::pair::{Check, Nominated, Pair, Valid};
 use crate::timeline::Entry;
 use crate::{
-    CandidateKind, Event, Implementation, Nomination, PairKey, PairState, Path, RestartReason,
-    Role, Standby, State,
+    Candidate, CandidateKind, Event, Implementation, Nomination, PairKey, PairState, Path,
+    RestartReason, Role, Standby, State, Transport,
 };
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -37,7 +37,11 @@ impl Agent {
         let mut best: Option<(u64, usize, usize)> = None;
         for (local, ours) in self.locals.iter().enumerate() {
             for (remote, theirs) in self.remotes.iter().enumerate() {
-                let fits = crate::candidate::can_pair(ours.address.ip(), theirs.address.ip());
+                // A connection could not be told to fail.
+                let udp = |candidate: &Candidate| candidate.transport == Transport::Udp;
+                let fits = crate::candidate::can_pair(ours.address.ip(), theirs.address.ip())
+                    && udp(&ours.candidate)
+                    && udp(&theirs.candidate);
                 let priority = self.pair_priority_of(&ours.candidate, &theirs.candidate);
                 if fits && !ours.gone && best.is_none_or(|(most, ..)| priority > most) {
                     best = Some((priority, local, remote));
@@ -264,7 +268,8 @@ impl Agent {
         self.pairs.retain(|pair| {
             pair.key == key
                 || pair.valid.is_some()
-                || !matches!(pair.state, PairState::Waiting | PairState::Frozen)
+                || !(matches!(pair.state, PairState::Waiting | PairState::Frozen)
+                    || pair.is_connecting())
         });
         for pair in &mut self.pairs {
             if pair.key != key && pair.priority < priority && pair.check.is_some() {
@@ -360,6 +365,13 @@ impl Agent {
         path.local_kind = self.locals.get(local)?.candidate.kind;
         path.local_address = self.locals.get(local)?.address;
         path.remote_kind = self.remotes.get(pair.remote)?.candidate.kind;
+        if let Some(connection) = pair.link.connection() {
+            path.connection = Some(connection);
+            path.base = self.own_end(connection).unwrap_or(pair.base);
+            if local == pair.local {
+                path.local_address = path.base;
+            }
+        }
         Some(path)
     }
 

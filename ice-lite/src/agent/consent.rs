@@ -2,10 +2,10 @@
 
 use super::Agent;
 use crate::candidate::plain;
+use crate::connection::Arrival;
 use crate::timeline::Entry;
 use crate::{DropReason, Event, PairKey, RestartReason, State};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::{Handled, Instant};
 use stun_proto::attribute::{ErrorCode, ErrorNumber};
@@ -20,14 +20,14 @@ impl Agent {
     pub(super) fn on_consent_response(
         &mut self,
         key: PairKey,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
         let (now, expiry) = (self.now, self.config.timing.consent_expiry);
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        if plain(from) != plain(pair.to) {
+        if !pair.carries(arrival.via, plain(arrival.from)) {
             return self.refuse(DropReason::WrongAddress);
         }
         pair.stats.responses_received += 1;
@@ -49,14 +49,14 @@ impl Agent {
 
     pub(super) fn on_previous_consent_response(
         &mut self,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
         let (now, expiry) = (self.now, self.config.timing.consent_expiry);
         let Some(previous) = &mut self.previous else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        if plain(from) != plain(previous.path.remote) {
+        if !previous.carries(arrival.via, plain(arrival.from)) {
             return self.refuse(DropReason::WrongAddress);
         }
         previous.last_heard = now;
@@ -71,7 +71,7 @@ impl Agent {
     }
 
     /// The peer does not want what we send on this pair, or is gone: nothing but STUN goes there any more.
-    fn lose_consent(&mut self, key: PairKey) {
+    pub(super) fn lose_consent(&mut self, key: PairKey) {
         let path = self.path_of(key);
         let was_selected = self.selected == Some(key);
         if was_selected {
@@ -97,7 +97,7 @@ impl Agent {
         }
     }
 
-    fn lose_previous(&mut self) {
+    pub(super) fn lose_previous(&mut self) {
         if let Some(previous) = self.previous.take() {
             self.note(Entry::ConsentExpired);
             self.tell(Event::ConsentExpired(previous.path));

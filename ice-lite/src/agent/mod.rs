@@ -12,18 +12,20 @@ mod requests;
 mod responses;
 mod restart;
 mod send;
+mod tcp;
 mod timers;
 
 use crate::candidate::plain;
 use crate::check::{self, TransactionId};
 use crate::config::ConfigError;
+use crate::connection::{Arrival, Connections, Link};
 use crate::consent::Consent;
 use crate::pacer::Bucket;
 use crate::pair::Pair;
 use crate::timeline::Entry;
 use crate::{
-    Candidate, Config, Credentials, Description, DropReason, Event, Implementation, Options, Pacer,
-    PairKey, Path, Role, State, Stats, Timeline,
+    Candidate, Config, ConnectionId, Credentials, Description, DropReason, Event, Implementation,
+    Options, Pacer, PairKey, Path, Role, State, Stats, Timeline,
 };
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -66,6 +68,8 @@ pub struct Agent {
     names: Vec<Name>,
     foundations: Vec<local::FoundationKey>,
     replies: VecDeque<Reply>,
+    /// Most agents have none.
+    tcp: Option<Box<Connections>>,
     selected: Option<PairKey>,
     selected_at: Instant,
     /// When the pairs that were not selected go.
@@ -141,8 +145,7 @@ struct RemoteEntry {
 /// A check that came before the peer's credentials.
 #[derive(Clone, Copy)]
 struct Early {
-    local: SocketAddr,
-    from: SocketAddr,
+    arrival: Arrival,
     priority: u32,
     nominated: Option<(TransactionId, u32)>,
 }
@@ -159,6 +162,7 @@ struct Reply {
     id: TransactionId,
     base: SocketAddr,
     to: SocketAddr,
+    via: Option<ConnectionId>,
     kind: ReplyKind,
     /// Whether the request was for the generation before the restart.
     previous: bool,
@@ -184,6 +188,13 @@ struct Previous {
     last_heard: Instant,
     /// When it is forgotten, once there is a new path.
     until: Option<Instant>,
+}
+
+impl Previous {
+    /// Whether a packet that came so came on its path; `from` is without scope.
+    fn carries(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.path.connection == via && (via.is_some() || plain(self.path.remote) == from)
+    }
 }
 
 /// Makes room for one entry in a list that has room for none: most lists hold one, and growing would make room for four.
@@ -237,6 +248,7 @@ impl Agent {
             names: Vec::new(),
             foundations: Vec::new(),
             replies: VecDeque::new(),
+            tcp: None,
             selected: None,
             selected_at: Instant::ZERO,
             linger_until: None,
@@ -279,6 +291,16 @@ impl Agent {
         now: Instant,
         local: SocketAddr,
         from: SocketAddr,
+        parsed: (&[u8], Result<Message<'_>, ParseError>),
+    ) -> Handled<DropReason> {
+        let via = None;
+        self.handle_arrival(now, &Arrival { via, local, from }, parsed)
+    }
+
+    fn handle_arrival(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
         (data, parsed): (&[u8], Result<Message<'_>, ParseError>),
     ) -> Handled<DropReason> {
         self.advance(now);
@@ -288,11 +310,11 @@ impl Agent {
         let message = match parsed {
             Ok(message) => message,
             Err(ParseError::NotStun | ParseError::ChannelData) => {
-                return self.on_data(local, from, data);
+                return self.on_data(arrival, data);
             }
             // Data may begin like STUN by chance; only a peer that was proven can mean it so.
-            Err(_) if self.is_validated(from) && !looks_like_stun(data) => {
-                return self.on_data(local, from, data);
+            Err(_) if self.is_validated(arrival) && !looks_like_stun(data) => {
+                return self.on_data(arrival, data);
             }
             Err(ParseError::NoFingerprint) => return self.refuse(DropReason::MissingFingerprint),
             Err(_) => return self.refuse(DropReason::Malformed),
@@ -301,8 +323,8 @@ impl Agent {
             return Handled::NotMine;
         }
         let verdict = match message.class() {
-            Class::Request => self.on_request(local, from, &message),
-            Class::Success | Class::Error => self.on_response(local, from, &message),
+            Class::Request => self.on_request(arrival, &message),
+            Class::Success | Class::Error => self.on_response(arrival, &message),
             // It keeps a mapping open and says nothing (RFC 8445 section 11).
             Class::Indication => Handled::Consumed,
         };
@@ -310,15 +332,16 @@ impl Agent {
         verdict
     }
 
-    fn on_data(&mut self, local: SocketAddr, from: SocketAddr, data: &[u8]) -> Handled<DropReason> {
-        if !self.is_validated(from) {
+    fn on_data(&mut self, arrival: &Arrival, data: &[u8]) -> Handled<DropReason> {
+        if !self.is_validated(arrival) {
             return self.refuse(DropReason::UnvalidatedSource);
         }
+        let Arrival { via, local, from } = *arrival;
         let (address, now, base) = (plain(from), self.now, self.base_of(local));
         let mut pairs = self.pairs.iter_mut();
         if let Some(pair) = pairs.find(|pair| {
             pair.valid.is_some()
-                && plain(pair.to) == address
+                && pair.carries(via, address)
                 && base.is_none_or(|base| base == plain(pair.base))
         }) {
             pair.stats.bytes_received += data.len() as u64;
@@ -332,12 +355,12 @@ impl Agent {
     }
 
     /// Whether a check to this address has succeeded, or one of it did that we answered as a lite agent.
-    fn is_validated(&self, from: SocketAddr) -> bool {
-        let from = plain(from);
+    fn is_validated(&self, arrival: &Arrival) -> bool {
+        let (via, from) = (arrival.via, plain(arrival.from));
         let old = self.previous.as_ref();
         let mut pairs = self.pairs.iter();
-        pairs.any(|pair| pair.valid.is_some() && plain(pair.to) == from)
-            || old.is_some_and(|old| plain(old.path.remote) == from)
+        pairs.any(|pair| pair.valid.is_some() && pair.carries(via, from))
+            || old.is_some_and(|old| old.carries(via, from))
     }
 
     /// The fragments to which peers address their checks: ours, and that of before a restart while it still is answered.
@@ -352,14 +375,15 @@ impl Agent {
         (self.generation, self.previous.is_some())
     }
 
-    /// The remote addresses of all pairs, and whether the peer has proven to be there.
+    /// The remote addresses of all pairs that datagrams may come from, and whether the peer has proven to be there.
     pub(crate) fn remotes(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
-        let previous = self
-            .previous
-            .iter()
+        let previous = self.previous.iter();
+        let previous = previous
+            .filter(|old| old.path.connection.is_none())
             .map(|old| (plain(old.path.remote), true));
         let pairs = self.pairs.iter();
         pairs
+            .filter(|pair| pair.link == Link::Udp)
             .map(|pair| (plain(pair.to), pair.valid.is_some()))
             .chain(previous)
     }
@@ -425,6 +449,7 @@ impl Agent {
         self.names.clear();
         self.previous = None;
         self.selected = None;
+        self.sweep_connections();
         self.enter(State::Closed);
     }
 
@@ -473,6 +498,7 @@ impl Agent {
     fn settle(&mut self) {
         self.consider();
         self.follow();
+        self.sweep_connections();
         self.judge_failure();
     }
 }

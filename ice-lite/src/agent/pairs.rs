@@ -2,11 +2,12 @@
 
 use super::{Agent, begin_small};
 use crate::candidate::{can_pair, is_global, plain, same_subnet};
+use crate::connection::Link;
 use crate::pair::{Pair, Schedule};
 use crate::timeline::Entry;
 use crate::{
     Candidate, CandidateKind, Foundation, PairKey, PairState, PairStats, Policy, Profile, Role,
-    State, Transport, pair_priority,
+    State, TcpType, Transport, pair_priority,
 };
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -70,11 +71,9 @@ impl Agent {
             return None;
         }
         let (ours, theirs) = (self.locals.get(local)?, self.remotes.get(remote)?);
-        let udp = |candidate: &Candidate| candidate.transport == Transport::Udp;
         let relay_only = self.config.policy == Policy::RelayOnly;
         if ours.gone
-            || !udp(&ours.candidate)
-            || !udp(&theirs.candidate)
+            || !can_meet(ours.candidate.transport, theirs.candidate.transport)
             || (relay_only && ours.candidate.kind != CandidateKind::Relayed)
             || !can_pair(ours.base.ip(), theirs.address.ip())
             || self.has_own_base(local)
@@ -82,7 +81,8 @@ impl Agent {
             return None;
         }
         let (base, to) = (ours.base, theirs.address);
-        if self.find(base, to).is_some() {
+        let link = link_of(&ours.candidate);
+        if self.find(link, base, to).is_some() {
             return None;
         }
         self.insert(local, remote)
@@ -111,10 +111,13 @@ impl Agent {
             })
     }
 
-    pub(super) fn find(&self, base: SocketAddr, to: SocketAddr) -> Option<usize> {
-        let (base, to) = (plain(base), plain(to));
+    /// The pair between these, which datagrams carry or any connection.
+    pub(super) fn find(&self, link: Link, base: SocketAddr, to: SocketAddr) -> Option<usize> {
+        let (base, to, udp) = (plain(base), plain(to), link == Link::Udp);
         let mut pairs = self.pairs.iter();
-        pairs.position(|pair| plain(pair.base) == base && plain(pair.to) == to)
+        pairs.position(|pair| {
+            plain(pair.base) == base && plain(pair.to) == to && (pair.link == Link::Udp) == udp
+        })
     }
 
     /// Makes a frozen pair, if there is room or can be made.
@@ -132,6 +135,7 @@ impl Agent {
             })?;
             self.pairs.remove(place);
         }
+        let link = link_of(&self.locals[local].candidate);
         let (base, mut to) = (self.locals[local].base, self.remotes[remote].address);
         if let (SocketAddr::V6(base), SocketAddr::V6(to)) = (base, &mut to) {
             // A link-local destination works only with the zone of the interface.
@@ -150,6 +154,7 @@ impl Agent {
                 remote,
                 base,
                 to,
+                link,
                 priority,
                 state: PairState::Frozen,
                 check: None,
@@ -282,9 +287,10 @@ impl Agent {
         })
     }
 
-    /// Whether the remote address has had its share of checks without an answer.
+    /// Whether the remote address has had its share of checks without an answer, or no connection is to be had.
     fn is_capped(&self, pair: &Pair) -> bool {
-        self.unanswered(pair.to.ip()) >= self.config.limits.unanswered_per_ip
+        (pair.link == Link::Tcp(None) && self.is_crowded())
+            || self.unanswered(pair.to.ip()) >= self.config.limits.unanswered_per_ip
     }
 
     /// Checks to that IP address since something came from there.
@@ -369,7 +375,10 @@ impl Agent {
         let silent = self.pairs.iter().filter_map(|pair| {
             let check = pair.check.as_ref()?;
             let better = || best.is_none_or(|best| pair.priority > best) && self.may_recheck(pair);
-            if pair.rechecks >= self.config.limits.rechecks || !(check.nominates || better()) {
+            if pair.link != Link::Udp
+                || pair.rechecks >= self.config.limits.rechecks
+                || !(check.nominates || better())
+            {
                 return None;
             }
             // What the peer's own check came through is open, so only a loss can have stopped ours.
@@ -401,9 +410,15 @@ impl Agent {
     }
 
     /// The schedule of a check that begins now.
-    pub(super) fn schedule(&self) -> Schedule {
+    pub(super) fn schedule(&self, link: Link) -> Schedule {
         let least = self.config.timing.retransmission;
-        if self.config.profile == Profile::Interactive {
+        let interactive = self.config.profile == Profile::Interactive;
+        if link != Link::Udp {
+            // As long as all copies of a datagram take; 39.5 s is Ti of RFC 8489 section 6.2.2.
+            let timeout = least * if interactive { 32 } else { 79 };
+            return Schedule::Stream { timeout };
+        }
+        if interactive {
             return Schedule::Interactive { timeout: least };
         }
         let busy = |pair: &&Pair| matches!(pair.state, PairState::Waiting | PairState::InProgress);
@@ -417,5 +432,24 @@ impl Agent {
         Schedule::Strict {
             timeout: grown.clamp(least, least.max(core::time::Duration::from_secs(3))),
         }
+    }
+}
+
+/// Whether a check can go from a local candidate of one transport to a remote one of the other. To a passive local one the
+/// peer connects (RFC 6544 section 6.2).
+fn can_meet(local: Transport, remote: Transport) -> bool {
+    match (local, remote) {
+        (Transport::Udp, Transport::Udp) => true,
+        (Transport::Tcp(local), Transport::Tcp(remote)) => {
+            local != TcpType::Passive && local.meets(remote)
+        }
+        _ => false,
+    }
+}
+
+const fn link_of(local: &Candidate) -> Link {
+    match local.transport {
+        Transport::Udp => Link::Udp,
+        Transport::Tcp(_) => Link::Tcp(None),
     }
 }

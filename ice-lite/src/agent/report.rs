@@ -117,7 +117,7 @@ impl Agent {
         if locals > 0 && remotes > 0 && self.pairs.is_empty() && !self.is_lite() {
             writeln!(
                 text,
-                "No local candidate fits a remote one: their families differ."
+                "No local candidate fits a remote one: their families or transports differ."
             )?;
         }
         if self.is_lite() {

@@ -1,12 +1,13 @@
 //! Checks of the peer (RFC 8445 section 7.3).
 
-use super::{Agent, Early, Reply, ReplyKind};
+use super::{Agent, Early, LocalEntry, Reply, ReplyKind};
 use crate::candidate::plain;
 use crate::check::{self, Claim, TransactionId};
 use crate::config::RoleAttribute;
+use crate::connection::{Arrival, Link};
 use crate::pair::{Nominated, Pair, Valid};
 use crate::timeline::Entry;
-use crate::{DropReason, Event, PairKey, PairState, Role, State};
+use crate::{DropReason, Event, PairKey, PairState, Role, State, TcpType, Transport};
 use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::Handled;
@@ -24,30 +25,35 @@ const MOVE_INTERVAL: Duration = Duration::from_secs(5);
 struct Request {
     id: TransactionId,
     integrity: Integrity,
-    /// The local base without scope.
-    base: SocketAddr,
-    /// As the caller named it.
+    /// With the local base without scope.
+    arrival: Arrival,
+    /// The base as the caller named it.
     local: SocketAddr,
-    from: SocketAddr,
     previous: bool,
 }
 
 impl Agent {
     pub(super) fn on_request(
         &mut self,
-        local: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let Some(base) = self.base_of(local) else {
+        let local = arrival.local;
+        let base = match arrival.via {
+            None => self.base_of(local),
+            Some(_) => Some(local),
+        };
+        let Some(base) = base else {
             return self.refuse(DropReason::UnknownLocal);
         };
         let mut request = Request {
             id: message.transaction_id(),
             integrity: Integrity::Sha1,
-            base,
+            arrival: Arrival {
+                local: base,
+                ..*arrival
+            },
             local: self.named(base).unwrap_or(local),
-            from,
             previous: false,
         };
         if let Err((reason, error)) = self.authenticate(message, &mut request) {
@@ -122,8 +128,8 @@ impl Agent {
         if self.replies.len() >= self.config.limits.replies {
             return false;
         }
-        let (now, address) = (self.now, plain(request.from));
-        if !self.is_validated(address) {
+        let (now, address) = (self.now, plain(request.arrival.from));
+        if !self.is_validated(&request.arrival) {
             let mut remotes = self.remotes.iter_mut();
             let source = remotes.find(|remote| remote.address == address);
             if source.is_some_and(|source| !source.answers.take(now, 1)) {
@@ -138,7 +144,8 @@ impl Agent {
             self.replies.push_back(Reply {
                 id: request.id,
                 base: request.local,
-                to: request.from,
+                to: request.arrival.from,
+                via: request.arrival.via,
                 kind,
                 previous: request.previous,
             });
@@ -173,9 +180,9 @@ impl Agent {
 
     fn on_previous_request(&mut self, request: &Request) -> Handled<DropReason> {
         self.answer(request, ReplyKind::Success(request.integrity));
-        let (now, from) = (self.now, plain(request.from));
+        let (now, from) = (self.now, plain(request.arrival.from));
         if let Some(previous) = &mut self.previous
-            && plain(previous.path.remote) == from
+            && previous.carries(request.arrival.via, from)
         {
             previous.last_heard = now;
         }
@@ -225,7 +232,7 @@ impl Agent {
         if matches!(self.state, State::Failed) {
             return Handled::Consumed;
         }
-        self.on_peer_check(request.base, request.from, priority, nominated)
+        self.on_peer_check(&request.arrival, priority, nominated)
     }
 
     /// Whether this side changes its role in a conflict (RFC 8445 section 7.3.1.1).
@@ -258,15 +265,12 @@ impl Agent {
         nominated: Option<(TransactionId, u32)>,
     ) {
         let early = Early {
-            local: request.base,
-            from: request.from,
+            arrival: request.arrival,
             priority,
             nominated,
         };
         let mut known = self.early.iter_mut();
-        if let Some(same) =
-            known.find(|known| known.local == early.local && plain(known.from) == plain(early.from))
-        {
+        if let Some(same) = known.find(|known| known.arrival.is_like(&early.arrival)) {
             same.nominated = nominated.or(same.nominated);
         } else if self.early.len() < self.config.limits.early_checks {
             self.early.push(early);
@@ -276,33 +280,26 @@ impl Agent {
     /// The peer's credentials are known now: what it checked before is processed.
     pub(super) fn replay_early(&mut self) {
         for early in core::mem::take(&mut self.early) {
-            let _ = self.on_peer_check(early.local, early.from, early.priority, early.nominated);
+            let _ = self.on_peer_check(&early.arrival, early.priority, early.nominated);
         }
     }
 
     fn on_peer_check(
         &mut self,
-        base: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         priority: u32,
         nominated: Option<(TransactionId, u32)>,
     ) -> Handled<DropReason> {
-        if self.is_running_away(base, from) {
+        let from = arrival.from;
+        if arrival.via.is_none() && self.is_running_away(arrival.local, from) {
             return self.refuse(DropReason::MovingAddress);
         }
-        let mut locals = self.locals.iter();
-        let local = locals
-            .position(|local| !local.gone && local.address == base)
-            .or_else(|| {
-                let mut locals = self.locals.iter();
-                locals.position(|local| !local.gone && plain(local.base) == base)
-            });
-        let (Some(local), Some(remote)) = (local, self.learn_remote(from, priority)) else {
-            return self.refuse(DropReason::TableFull);
+        let found = match arrival.via {
+            None => self.pair_of_datagram(arrival, priority),
+            Some(_) => self.pair_of_packet(arrival, priority),
         };
         self.on_proof_of(from);
-        let found = self.find(base, from).map(|index| self.pairs[index].key);
-        let Some(key) = found.or_else(|| self.insert(local, remote)) else {
+        let Some(key) = found else {
             return self.refuse(DropReason::TableFull);
         };
         let (now, order) = (self.now, self.nomination_order);
@@ -324,6 +321,45 @@ impl Agent {
             self.trigger(key);
         }
         Handled::Consumed
+    }
+
+    /// The pair on which the peer's check came, made if it is new.
+    fn pair_of_datagram(&mut self, arrival: &Arrival, priority: u32) -> Option<PairKey> {
+        let (base, from) = (arrival.local, arrival.from);
+        let is_udp =
+            |local: &LocalEntry| !local.gone && local.candidate.transport == Transport::Udp;
+        let mut locals = self.locals.iter();
+        let local = locals
+            .position(|local| is_udp(local) && local.address == base)
+            .or_else(|| {
+                let mut locals = self.locals.iter();
+                locals.position(|local| is_udp(local) && plain(local.base) == base)
+            })?;
+        let remote = self.learn_remote(from, Transport::Udp, priority)?;
+        let found = self.find(Link::Udp, base, from);
+        found
+            .map(|index| self.pairs[index].key)
+            .or_else(|| self.insert(local, remote))
+    }
+
+    /// The same for a connection. The port of a peer that has connected is never told beforehand.
+    fn pair_of_packet(&mut self, arrival: &Arrival, priority: u32) -> Option<PairKey> {
+        let connection = arrival.via?;
+        if let Some(pair) = self.pair_over(connection) {
+            let both = (pair.local, pair.remote);
+            return self.adopt_connection(both, connection);
+        }
+        let mut locals = self.locals.iter().enumerate();
+        let (local, theirs) = locals.find_map(|(index, local)| {
+            let theirs = match local.candidate.transport {
+                Transport::Tcp(TcpType::Passive) => TcpType::Active,
+                Transport::Tcp(TcpType::SimultaneousOpen) => TcpType::SimultaneousOpen,
+                _ => return None,
+            };
+            (!local.gone && plain(local.base) == arrival.local).then_some((index, theirs))
+        })?;
+        let remote = self.learn_remote(arrival.from, Transport::Tcp(theirs), priority)?;
+        self.adopt_connection((local, remote), connection)
     }
 
     /// Whether it is one more new address of a peer that has a new one for each check, as has this side.

@@ -3,11 +3,12 @@
 use super::{Agent, LocalEntry};
 use crate::candidate::{Loopback, judge, plain};
 use crate::check::{self, TransactionId};
+use crate::connection::Arrival;
 use crate::pair::{Check, Valid};
 use crate::timeline::Entry;
 use crate::{
     Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, PairKey, PairState, Role,
-    State,
+    State, TcpType, Transport,
 };
 use core::net::SocketAddr;
 use proto_core::Handled;
@@ -24,8 +25,7 @@ enum Question {
 impl Agent {
     pub(super) fn on_response(
         &mut self,
-        local: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
         let id = message.transaction_id();
@@ -41,11 +41,10 @@ impl Agent {
         if !matches!(verified, Some(Ok(()))) {
             return self.refuse(DropReason::BadIntegrity);
         }
-        let base = self.base_of(local);
         match question {
-            Question::Check(key) => self.on_check_response(key, base, from, message),
-            Question::Consent(key) => self.on_consent_response(key, from, message),
-            Question::PreviousConsent => self.on_previous_consent_response(from, message),
+            Question::Check(key) => self.on_check_response(key, arrival, message),
+            Question::Consent(key) => self.on_consent_response(key, arrival, message),
+            Question::PreviousConsent => self.on_previous_consent_response(arrival, message),
         }
     }
 
@@ -75,15 +74,15 @@ impl Agent {
     fn on_check_response(
         &mut self,
         key: PairKey,
-        base: Option<SocketAddr>,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let now = self.now;
+        let (now, base) = (self.now, self.base_of(arrival.local));
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        let mirrored = plain(from) == plain(pair.to) && base == Some(plain(pair.base));
+        let mirrored =
+            pair.carries(arrival.via, plain(arrival.from)) && base == Some(plain(pair.base));
         let mapped = match message.class() {
             Class::Success => message.get::<XorMappedAddress>().ok().flatten(),
             _ => None,
@@ -109,7 +108,7 @@ impl Agent {
             pair.stats.on_rtt(now.saturating_since(check.first_sent));
         }
         self.stats.responses_received += 1;
-        self.on_proof_of(from);
+        self.on_proof_of(arrival.from);
         if !check::unknown(message).is_empty() {
             self.fail_pair(key, "the answer has unknown attributes");
             return self.refuse(DropReason::UnknownAttribute);
@@ -159,10 +158,20 @@ impl Agent {
 
     /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.
     fn local_seen_as(&mut self, checked: usize, mapped: SocketAddr, priority: u32) -> usize {
-        let base = self.locals[checked].base;
+        let (base, transport) = (
+            self.locals[checked].base,
+            self.locals[checked].candidate.transport,
+        );
+        // The port of an active candidate is that of its connection.
+        if transport == Transport::Tcp(TcpType::Active)
+            && self.locals[checked].address.ip() == mapped.ip()
+        {
+            return checked;
+        }
         let mut locals = self.locals.iter();
         let known = locals.position(|local| {
             !local.gone
+                && local.candidate.transport == transport
                 && local.address == mapped
                 && (plain(local.base) == plain(base) || local.candidate.kind != CandidateKind::Host)
         });
@@ -174,6 +183,7 @@ impl Agent {
         }
         let mut candidate = Candidate::new(CandidateKind::PeerReflexive, mapped);
         candidate.priority = priority;
+        candidate.transport = transport;
         candidate.address = CandidateAddress::Ip(mapped);
         candidate.foundation = Foundation::from_number(self.rng.next_u32());
         candidate.related = Some(plain(base));
