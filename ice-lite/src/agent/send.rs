@@ -5,6 +5,7 @@ use super::{Agent, Reply, ReplyKind, Side};
 use crate::candidate::{plain, priority};
 use crate::check::{self, Request, TransactionId};
 use crate::pair::Check;
+use crate::timeline::Why;
 use crate::{CandidateKind, Nomination, Pacer, PairKey, PairState, Role, State};
 use core::net::SocketAddr;
 use core::ops::Range;
@@ -59,7 +60,7 @@ impl Agent {
                 if let Some(index) = self.find(reply.base, reply.to) {
                     let now = self.now;
                     let pair = &mut self.pairs[index];
-                    pair.stats.responses_sent += 1;
+                    pair.counts.responses_sent = pair.counts.responses_sent.saturating_add(1);
                     pair.last_sent = now;
                 }
                 return Some(transmit(reply.base, reply.to, length));
@@ -74,9 +75,10 @@ impl Agent {
         } else {
             &self.local
         };
+        let key = side.key.as_deref();
         let written = match &reply.kind {
             ReplyKind::Success(integrity) => {
-                let signed = (*integrity, &side.key);
+                let signed = (*integrity, key?);
                 check::write_success(buffer, reply.id, plain(reply.to), signed)
             }
             ReplyKind::Error {
@@ -84,7 +86,7 @@ impl Agent {
                 unknown,
                 signed,
             } => {
-                let signed = signed.map(|integrity| (integrity, &side.key));
+                let signed = signed.and_then(|integrity| Some((integrity, key?)));
                 check::write_error(buffer, reply.id, *number, unknown, signed)
             }
         };
@@ -104,13 +106,13 @@ impl Agent {
         let id = TransactionId::random(&mut self.rng);
         let key = self.pairs[index].key;
         let check = self.new_check(index, id, false);
-        let interval = self.config.timing.consent_interval;
+        let interval = self.config.timing().consent_interval;
         let length = self.write_check(&check, buffer);
         let pair = &mut self.pairs[index];
         if let Some(consent) = &mut pair.consent {
             consent.on_sent(now, id, interval, &mut self.rng);
         }
-        pair.stats.requests_sent += 1;
+        pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
         let (base, to) = (pair.base, pair.to);
         self.stats.requests_sent += 1;
@@ -126,7 +128,12 @@ impl Agent {
             return None;
         }
         let id = TransactionId::random(&mut self.rng);
-        consent.on_sent(now, id, self.config.timing.consent_interval, &mut self.rng);
+        consent.on_sent(
+            now,
+            id,
+            self.config.timing().consent_interval,
+            &mut self.rng,
+        );
         let request = Request {
             id,
             username: &previous.remote.username,
@@ -137,7 +144,9 @@ impl Agent {
             nomination: None,
             extra: &[],
         };
-        let length = request.write(buffer, &previous.remote.side.key).ok()?;
+        let length = request
+            .write(buffer, previous.remote.side.key.as_deref()?)
+            .ok()?;
         Some(transmit(previous.path.base, previous.path.remote, length))
     }
 
@@ -177,9 +186,9 @@ impl Agent {
             nomination: check
                 .nomination
                 .map(|value| (self.config.nomination_attribute, value)),
-            extra: &self.extra,
+            extra: self.rare.as_ref().map_or(&[], |rare| &rare.extra),
         };
-        request.write(buffer, &remote.side.key).ok()
+        request.write(buffer, remote.side.key.as_deref()?).ok()
     }
 
     /// Whether the budget for addresses that have proven nothing allows a datagram of `bytes`.
@@ -188,13 +197,22 @@ impl Agent {
             return true;
         }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.unvalidated_bytes.take(self.now, bytes) && self.unvalidated_packets.take(self.now, 1)
+        let limits = self.config.limits();
+        let (now, packets) = (self.now, limits.unvalidated_packets);
+        self.unvalidated_bytes
+            .take(now, limits.unvalidated_bytes, bytes)
+            && self.unvalidated_packets.take(now, packets, 1)
     }
 
     /// When the budget allows a check again.
     fn budget_at(&self) -> Instant {
-        let bytes = self.unvalidated_bytes.ready_at(MOST_CHECK_BYTES);
-        bytes.max(self.unvalidated_packets.ready_at(1))
+        let limits = self.config.limits();
+        let bytes = self.unvalidated_bytes;
+        let bytes = bytes.ready_at(limits.unvalidated_bytes, MOST_CHECK_BYTES);
+        bytes.max(
+            self.unvalidated_packets
+                .ready_at(limits.unvalidated_packets, 1),
+        )
     }
 
     /// The pair whose check is due to be repeated first.
@@ -226,7 +244,7 @@ impl Agent {
                 check.sends += 1;
             }
         }
-        pair.stats.requests_sent += 1;
+        pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
         self.stats.requests_sent += 1;
         let pair = &self.pairs[index];
@@ -257,7 +275,7 @@ impl Agent {
         let id = TransactionId::random(&mut self.rng);
         let check = self.new_check(index, id, nominates);
         let Some(length) = self.write_check(&check, buffer) else {
-            self.fail_pair(key, "its check cannot be written");
+            self.fail_pair(key, Why::Unwritable);
             return None;
         };
         if !self.may_send(index, length) || !pacer.take(now) || !self.pacer.take(now) {
@@ -274,12 +292,12 @@ impl Agent {
         let pair = &mut self.pairs[index];
         let key = pair.key;
         let again = pair.check.is_some() && !triggered;
-        pair.rechecks += u32::from(again);
+        pair.rechecks += u8::from(again);
         pair.cancel();
         pair.check = Some(check);
         pair.nominate_next = false;
         pair.may_retry &= pair.state != PairState::Failed;
-        pair.stats.requests_sent += 1;
+        pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
         let remote = pair.remote;
         let works = pair.valid.is_some();
@@ -290,7 +308,7 @@ impl Agent {
             self.stats.triggered_checks += 1;
             self.triggered.retain(|&waiting| waiting != key);
         }
-        self.set_pair_state(key, PairState::InProgress, "checked");
+        self.set_pair_state(key, PairState::InProgress, Why::Checked);
     }
 
     fn send_keepalive(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
@@ -337,7 +355,7 @@ impl Agent {
         let now = self.now;
         if let Some(index) = self.find(path.base, path.remote) {
             let pair = &mut self.pairs[index];
-            pair.stats.bytes_sent += bytes.len() as u64;
+            pair.counts.bytes_sent += bytes.len() as u64;
             pair.last_sent = now;
         }
         Ok(Transmit {

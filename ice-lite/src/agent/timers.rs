@@ -1,6 +1,7 @@
 //! What time does to an agent.
 
 use super::Agent;
+use crate::timeline::Why;
 use crate::{Event, Pacer, PairKey, State};
 use alloc::vec::Vec;
 use proto_core::Instant;
@@ -34,7 +35,7 @@ impl Agent {
         }
         let failures = self.pairs.iter().filter_map(|pair| pair.check.as_ref());
         let failures = failures.map(crate::pair::Check::fails_at);
-        let names = self.names.iter().map(|name| name.until);
+        let names = self.names().iter().map(|name| name.until);
         let decision = self.decision().map(|(at, _)| at);
         failures
             .chain(names)
@@ -64,7 +65,7 @@ impl Agent {
         for key in failed {
             // The peer may have come late, so silence alone is worth a second try.
             let again = self.pair_mut(key).is_some_and(|pair| pair.may_retry);
-            self.fail_pair(key, "no answer");
+            self.fail_pair(key, Why::NoAnswer);
             if let Some(pair) = self.pair_mut(key) {
                 pair.may_retry = again;
             }
@@ -76,14 +77,17 @@ impl Agent {
 
     fn forget_names(&mut self) {
         let now = self.now;
-        let before = self.names.len();
-        self.names.retain(|name| name.until > now);
-        self.stats.candidates_refused += (before - self.names.len()) as u64;
+        let Some(rare) = &mut self.rare else {
+            return;
+        };
+        let before = rare.names.len();
+        rare.names.retain(|name| name.until > now);
+        self.stats.candidates_refused += (before - rare.names.len()) as u64;
     }
 
     fn hint_at(&self) -> Option<Instant> {
         let waiting = self.state == State::Checking && !self.told_still_trying;
-        Some(self.started? + self.config.timing.give_up_hint).filter(|_| waiting)
+        Some(self.started? + self.config.timing().give_up_hint).filter(|_| waiting)
     }
 
     fn hint(&mut self) {
