@@ -43,9 +43,13 @@ pub enum Implementation {
 pub enum Profile {
     /// At 0, 1, 2, 4, 8 and 16 times the smallest timeout, failed at 32 times it: 16 s by default. Slots that no new pair
     /// wants go to silent ones, which are checked anew after [`Timing::recheck`]. For people who wait.
+    ///
+    /// A pair whose check was answered from elsewhere works for data, until one comes that works both ways. After
+    /// [`Timing::asymmetric_wait`] it is nominated if the peer takes such answers, too: then its checks to addresses that were
+    /// not told have the attribute 0xC0A5, which is empty, or it is lite.
     Interactive,
     /// RFC 8445 section 14.3 with RFC 8489's seven sends; the timeout that grows with the list stops at 3 s. Nothing is
-    /// checked anew before it has failed.
+    /// checked anew before it has failed. A pair whose check was answered from elsewhere fails (section 7.2.5.2.1).
     Strict,
 }
 
@@ -149,6 +153,8 @@ pub struct Timing {
     pub reflexive_wait: Duration,
     /// The same when it has a relayed one.
     pub relayed_wait: Duration,
+    /// How long a pair that is answered from where it sends to is waited for when others work.
+    pub asymmetric_wait: Duration,
     /// How long several nominations of an aggressive peer are compared by priority.
     pub settle: Duration,
     /// PAC: no failure is declared earlier after checks could begin (RFC 8863).
@@ -163,6 +169,8 @@ pub struct Timing {
     pub disconnected: Duration,
     /// Tr: a selected pair is never silent for longer (RFC 8445 section 11).
     pub keepalive: Duration,
+    /// How long a TCP connection may take to open, and how long the peer may take to check one that was accepted.
+    pub connect: Duration,
     /// How long a name may take to resolve.
     pub resolution: Duration,
     /// How long the generation before a restart is answered once the new one has a path.
@@ -180,6 +188,7 @@ impl Timing {
         host_wait: Duration::from_millis(100),
         reflexive_wait: Duration::from_millis(200),
         relayed_wait: Duration::from_millis(500),
+        asymmetric_wait: Duration::from_secs(1),
         settle: Duration::from_secs(3),
         patience: Duration::from_millis(39_500),
         give_up_hint: Duration::from_secs(10),
@@ -187,6 +196,7 @@ impl Timing {
         consent_expiry: Duration::from_secs(30),
         disconnected: Duration::from_secs(5),
         keepalive: Duration::from_secs(15),
+        connect: Duration::from_secs(10),
         resolution: Duration::from_secs(5),
         old_generation: Duration::from_secs(10),
         restart_interval: Duration::from_secs(1),
@@ -202,7 +212,7 @@ impl Default for Timing {
 /// Bounds on what remotes can make an agent hold and send.
 ///
 /// Memory of an agent is at most about `pairs` × 700 + (`local` + `remote` + `peer_reflexive`) × 250 + `timeline` × 60 +
-/// `events` × 64 bytes and what the extensions of candidate lines hold (at most 1 KiB each).
+/// `connections` × 240 + `events` × 64 bytes and what the extensions of candidate lines hold (at most 1 KiB each).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -235,6 +245,8 @@ pub struct Limits {
     pub held: usize,
     /// Names that are being resolved.
     pub names: usize,
+    /// TCP connections that were opened, and as many that were accepted.
+    pub connections: usize,
     /// Changes of the role in a generation.
     pub role_switches: u32,
     /// Answers that wait to be sent.
@@ -261,6 +273,7 @@ impl Limits {
         early_checks: 16,
         held: 32,
         names: 8,
+        connections: 16,
         role_switches: 3,
         replies: 16,
         events: 256,
@@ -324,6 +337,7 @@ impl Config {
                 timing.consent_interval >= Duration::from_secs(5)
                     && timing.consent_interval < timing.consent_expiry,
             ),
+            ("timing.connect", timing.connect > Duration::ZERO),
             ("timing.disconnected", timing.disconnected > Duration::ZERO),
             ("timing.keepalive", timing.keepalive > Duration::ZERO),
             ("nomination_attribute", self.nomination_attribute >= 0x8000),

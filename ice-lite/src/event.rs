@@ -1,6 +1,6 @@
 //! What an agent tells the application: [`Event`], [`State`].
 
-use crate::{CandidateKind, Role};
+use crate::{CandidateKind, ConnectionId, Role, TcpAction};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
@@ -38,6 +38,8 @@ pub struct Path {
     pub local_address: SocketAddr,
     /// How the remote candidate was found.
     pub remote_kind: CandidateKind,
+    /// The connection, where TCP carries it: data is sent with [`Agent::send_framed`](crate::Agent::send_framed) then.
+    pub connection: Option<ConnectionId>,
 }
 
 impl Path {
@@ -54,6 +56,7 @@ impl Path {
             local_kind: CandidateKind::Host,
             local_address: base,
             remote_kind: CandidateKind::Host,
+            connection: None,
         }
     }
 }
@@ -96,6 +99,8 @@ pub enum Event {
     ConsentExpired(Path),
     /// Only new credentials on both sides lead on.
     RestartNeeded(RestartReason),
+    /// Something to be done with a TCP connection. Only an agent that has TCP candidates says so.
+    Tcp(TcpAction),
     /// No pair uses this local address any more: its socket or allocation may go.
     Released(SocketAddr),
 }

@@ -65,10 +65,29 @@
 //!
 //! A server gives all its agents to an [`AgentSet`], which finds the one that a datagram is for.
 //!
+//! # TCP
+//!
+//! Where datagrams are blocked, candidates of TCP may connect (RFC 6544). The driver opens, accepts and closes the connections:
+//!
+//! - It adds [`LocalCandidate::host`] with [`LocalCandidate::with_transport`]: a passive candidate for each listener, and an
+//!   active one with port 9 for each address that it can connect from.
+//! - It does what [`Event::Tcp`] says, and answers with [`Agent::handle_connected`] or [`Agent::handle_closed`]. What its
+//!   listeners accept it tells by [`Agent::handle_accepted`].
+//! - It cuts what it reads with a [`Framer`](stun_proto::Framer) of its own for each connection
+//!   ([`Framing::LengthPrefix`](stun_proto::Framing::LengthPrefix), which bounds what is held of a packet that is not whole),
+//!   and hands each packet to [`Agent::handle_packet`]. A framer that fails is a connection to be closed.
+//! - It sends data with [`Agent::send_framed`] when [`Path::connection`] says so.
+//!
+//! Any pair of UDP is better than one of TCP of the same kind of candidates, and a pair of TCP that works is kept by consent as
+//! any other. A connection that closes ends it at once. On a server with an [`AgentSet`] the driver reads the first packet of a connection, which is at
+//! most [`Framer::UNAUTHENTICATED_BYTES`](stun_proto::Framer::UNAUTHENTICATED_BYTES), asks [`AgentSet::agent_for`] for whom it
+//! is, and bounds how many connections wait for that, and how long.
+//!
 //! # What it guards against
 //!
-//! Only checks with the right user name and integrity change anything, and only answers to own checks, from the right
-//! address, make a pair valid. Tables are bounded by [`Limits`]; a proven pair never makes room for another. Signalled
+//! Only checks with the right user name and integrity change anything, and only answers to own checks make a pair valid.
+//! They count from wherever they come, unless [`Profile::Strict`] is set: who has seen neither the check nor the peer's password cannot make one,
+//! and only a peer that says so is told to use a pair that was answered from elsewhere. Tables are bounded by [`Limits`]; a proven pair never makes room for another. Signalled
 //! candidates cannot make it a flooder: new checks are paced, the rate to unproven addresses is limited, and an IP address
 //! that never answers gets a fixed number of checks. Data from an address that no check has proven is not handed on.
 #![no_std]
@@ -81,6 +100,7 @@ mod agent;
 mod candidate;
 mod check;
 mod config;
+mod connection;
 mod consent;
 mod credentials;
 mod description;
@@ -110,6 +130,7 @@ pub use config::{
     Config, ConfigError, Implementation, Limits, Nomination, Policy, Profile, Role, RoleAttribute,
     Standby, Timing,
 };
+pub use connection::{AcceptError, ConnectionId, TcpAction};
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(feature = "sdp")]
 pub use description::parse_sdp;

@@ -1,8 +1,10 @@
 //! A local and a remote candidate that may reach each other: [`Pair`].
 
+use crate::candidate::same;
 use crate::check::TransactionId;
+use crate::connection::{ConnectionId, Link};
 use crate::consent::Consent;
-use crate::{PairKey, PairState, PairStats, Profile, Role};
+use crate::{PairKey, PairState, PairStats, Role};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -44,14 +46,34 @@ impl Check {
 pub(crate) struct Schedule {
     /// In microseconds, 71 minutes at most.
     timeout: u32,
-    profile: Profile,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Interactive,
+    Strict,
+    /// A connection repeats what is lost by itself.
+    Stream,
 }
 
 impl Schedule {
-    pub(crate) fn new(profile: Profile, timeout: Duration) -> Self {
+    pub(crate) fn interactive(timeout: Duration) -> Self {
+        Self::new(Kind::Interactive, timeout)
+    }
+
+    pub(crate) fn strict(timeout: Duration) -> Self {
+        Self::new(Kind::Strict, timeout)
+    }
+
+    pub(crate) fn stream(timeout: Duration) -> Self {
+        Self::new(Kind::Stream, timeout)
+    }
+
+    fn new(kind: Kind, timeout: Duration) -> Self {
         Self {
             timeout: u32::try_from(timeout.as_micros()).unwrap_or(u32::MAX),
-            profile,
+            kind,
         }
     }
 
@@ -61,19 +83,20 @@ impl Schedule {
 
     /// When send number `sends`, from 0, is due after the first.
     pub(crate) fn offset(self, sends: u8) -> Option<Duration> {
-        match (self.profile, sends) {
+        match (self.kind, sends) {
             (_, 0) => Some(Duration::ZERO),
-            (Profile::Interactive, 1..=5) => Some(self.times(1 << (sends - 1))),
-            (Profile::Strict, 1..=6) => Some(self.times((1 << sends) - 1)),
+            (Kind::Interactive, 1..=5) => Some(self.times(1 << (sends - 1))),
+            (Kind::Strict, 1..=6) => Some(self.times((1 << sends) - 1)),
             _ => None,
         }
     }
 
     /// From the first send to the failure.
     pub(crate) fn total(self) -> Duration {
-        match self.profile {
-            Profile::Interactive => self.times(32),
-            Profile::Strict => self.times(79),
+        match self.kind {
+            Kind::Interactive => self.times(32),
+            Kind::Strict => self.times(79),
+            Kind::Stream => self.times(1),
         }
     }
 }
@@ -93,6 +116,14 @@ pub(crate) struct Nominated {
     /// Value of the attribute, 0 without one.
     pub(crate) value: u32,
     pub(crate) order: u32,
+}
+
+/// The answer to a check of a pair came from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    pub(crate) at: Instant,
+    /// Where it came from, without scope: what else the peer sends on this pair does so, too.
+    pub(crate) from: SocketAddr,
 }
 
 /// What [`PairStats`] are made from: what the rates of an agent let grow slowly is narrow, and ends at its largest number.
@@ -168,6 +199,7 @@ pub(crate) struct Pair {
     pub(crate) base: SocketAddr,
     /// Where it sends to.
     pub(crate) to: SocketAddr,
+    pub(crate) link: Link,
     pub(crate) priority: u64,
     pub(crate) state: PairState,
     pub(crate) check: Option<Check>,
@@ -181,8 +213,8 @@ pub(crate) struct Pair {
     pub(crate) rechecks: u8,
     /// Failed by silence, and may be tried once more.
     pub(crate) may_retry: bool,
-    /// When an answer to its check came from elsewhere last.
-    pub(crate) moved_at: Option<Instant>,
+    /// What the last answer says if it came from elsewhere, which is rare.
+    pub(crate) moved: Option<Box<Moved>>,
     pub(crate) consent: Option<Box<Consent>>,
     pub(crate) last_heard: Instant,
     pub(crate) last_sent: Instant,
@@ -190,6 +222,19 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// Whether a packet that came so belongs to this pair; `from` is without scope.
+    pub(crate) fn carries(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        match via {
+            None => self.link == Link::Udp && same(&self.to, &from),
+            Some(_) => self.link == Link::Tcp(via),
+        }
+    }
+
+    /// Whether its connection is being opened.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.link != Link::Udp && self.state == PairState::InProgress && self.check.is_none()
+    }
+
     /// Whether it may make room for another pair.
     pub(crate) const fn is_expendable(&self) -> bool {
         self.valid.is_none()
@@ -198,6 +243,31 @@ impl Pair {
                 self.state,
                 PairState::Frozen | PairState::Waiting | PairState::Failed
             )
+    }
+
+    /// Whether it works, and answers come from where it sends to.
+    pub(crate) const fn is_symmetric(&self) -> bool {
+        self.valid.is_some() && self.moved.is_none()
+    }
+
+    /// Whether it works, and answers come from elsewhere.
+    pub(crate) const fn is_asymmetric(&self) -> bool {
+        self.valid.is_some() && self.moved.is_some()
+    }
+
+    /// Where answers come from if that is not where it sends to.
+    pub(crate) fn answers_from(&self) -> Option<SocketAddr> {
+        self.moved.as_ref().map(|moved| moved.from)
+    }
+
+    /// Whether answers may come so; `from` is without scope.
+    pub(crate) fn is_answered_from(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.carries(via, from) || (via.is_none() && self.answers_from() == Some(from))
+    }
+
+    /// Whether it works, and the peer's packets come so; `from` is without scope.
+    pub(crate) fn hears(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.valid.is_some() && self.is_answered_from(via, from)
     }
 
     /// Stops sending the check under way; an answer to it still counts.
@@ -244,11 +314,11 @@ mod tests {
     fn checks_are_sent_again_on_the_schedule_of_their_profile() {
         let timeout = Duration::from_millis(500);
         assert_eq!(
-            millis(Schedule::new(Profile::Interactive, timeout)),
+            millis(Schedule::interactive(timeout)),
             [0, 500, 1000, 2000, 4000, 8000, 16_000]
         );
         assert_eq!(
-            millis(Schedule::new(Profile::Strict, timeout)),
+            millis(Schedule::strict(timeout)),
             [0, 500, 1500, 3500, 7500, 15_500, 31_500, 39_500]
         );
     }

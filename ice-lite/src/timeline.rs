@@ -63,6 +63,22 @@ whys! {
     Unwritable "its check cannot be written",
     /// A check was sent.
     Checked "checked",
+    /// Its connection is being opened.
+    Connecting "connecting",
+    /// Its connection is open.
+    Connected "connected",
+    /// Its connection could not be opened.
+    NoConnection "no connection",
+    /// Its connection was closed.
+    ConnectionClosed "the connection was closed",
+    /// The peer opened another one between the same candidates.
+    PeersConnectionUsed "the peer's connection is used",
+    /// Another peer's connection took its place.
+    MadeRoom "it made room for another",
+    /// Its connection was not opened, or not checked, for [`Timing::connect`](crate::Timing::connect).
+    LateConnection "no connection in time",
+    /// The local address was removed.
+    AddressGone "the local address is gone",
 }
 
 impl fmt::Display for Why {
@@ -87,6 +103,8 @@ pub enum Entry {
     PairState(PairKey, PairState, Why),
     /// The peer saw the checks of the pair come from this address.
     Valid(PairKey, SocketAddr),
+    /// Answers to checks of the pair come from this address and not from where it sends to.
+    Asymmetric(PairKey, SocketAddr),
     /// The pair is used from now on.
     Selected(PairKey),
     /// The pair was named, by this side or by the other.
@@ -114,6 +132,7 @@ impl fmt::Display for Entry {
             Self::Pair(key, base, remote) => write!(f, "{key} from {base} to {remote}"),
             Self::PairState(key, state, why) => write!(f, "{key} {state:?}: {why}"),
             Self::Valid(key, mapped) => write!(f, "{key} valid, seen as {mapped}"),
+            Self::Asymmetric(key, from) => write!(f, "{key} is answered from {from}"),
             Self::Selected(key) => write!(f, "{key} selected"),
             Self::Nominated(key, by) => write!(f, "{key} nominated by the {by:?} side"),
             Self::Role(role) => write!(f, "role {role:?}"),

@@ -1,4 +1,4 @@
-//! The rules around ICE: trickle (RFC 8838), consent (RFC 7675), restart, names of multicast DNS, TCP candidates.
+//! The rules around ICE: trickle (RFC 8838), consent (RFC 7675), restart, names of multicast DNS.
 
 extern crate alloc;
 
@@ -10,7 +10,6 @@ use core::time::Duration;
 use ice_lite::{
     AddError, CandidateKind, Credentials, Description, Event, LocalCandidate, PairState,
     RemoteChange, RestartError, RestartReason, Role, SendError, SetRemoteError, Standby, State,
-    TcpType, Transport,
 };
 use proto_core::Handled;
 use stun_proto::Class;
@@ -395,31 +394,4 @@ fn a_host_may_be_told_by_name_and_a_check_still_finds_its_address() {
         script.pair_to("10.0.0.2:5000").path.remote_kind,
         CandidateKind::PeerReflexive
     );
-}
-
-// req: P-1, P-2
-#[test]
-fn tcp_candidates_are_data_for_a_caller_that_connects() {
-    let mut script = Script::new(Role::Controlling);
-    for (port, tcp) in [(9, TcpType::Active), (4001, TcpType::Passive)] {
-        let local = LocalCandidate::host(address(&format!("10.0.0.1:{port}")));
-        let local = local.with_transport(Transport::Tcp(tcp));
-        let told = script.agent.add_local(script.now, local).expect("added");
-        assert!(told.to_string().contains(tcp.word()));
-        assert!(told.priority < 2_130_706_431, "below UDP of the same type");
-    }
-    let lines = [
-        "1 1 tcp 2105524479 10.0.0.2 9 typ host tcptype active",
-        "2 1 tcp 2105458943 10.0.0.2 443 typ host tcptype passive",
-        "3 1 tcp 2105458943 10.0.0.3 443 typ host tcptype passive",
-    ];
-    for line in lines {
-        script.tell_candidate(candidate(line));
-    }
-    let pairs = script.agent.tcp_pairs();
-    let expected = ["10.0.0.2:443", "10.0.0.3:443"].map(|to| (address("10.0.0.1:9"), address(to)));
-    let mut sorted = pairs;
-    sorted.sort();
-    assert_eq!(sorted, expected, "only active ones connect");
-    assert_eq!(script.pairs().len(), 0, "the agent checks UDP");
 }

@@ -433,7 +433,7 @@ fn the_agent_says_in_words_why_it_has_a_path_or_none() {
     );
     script.tell("[2001:db8::1]:1");
     assert!(
-        script.agent.why().contains("families differ"),
+        script.agent.why().contains("families or transports differ"),
         "{}",
         script.agent.why()
     );

@@ -7,7 +7,7 @@ use crate::pair::{Check, Nominated, Pair, Valid};
 use crate::timeline::{Entry, Why};
 use crate::{
     CandidateKind, Event, Implementation, Nomination, PairKey, PairState, Path, RestartReason,
-    Role, Standby, State,
+    Role, Standby, State, Transport,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -38,7 +38,10 @@ impl Agent {
         let mut best: Option<(u64, usize, usize)> = None;
         for (local, ours) in self.locals.iter().enumerate() {
             for (remote, theirs) in self.remotes.iter().enumerate() {
-                let fits = crate::candidate::can_pair(ours.address.ip(), theirs.address.ip());
+                // A connection could not be told to fail.
+                let fits = crate::candidate::can_pair(ours.address.ip(), theirs.address.ip())
+                    && ours.transport == Transport::Udp
+                    && theirs.transport == Transport::Udp;
                 let priority = self.pair_priority_of(ours, theirs);
                 if fits && !ours.gone && best.is_none_or(|(most, ..)| priority > most) {
                     best = Some((priority, local, remote));
@@ -72,9 +75,36 @@ impl Agent {
         })
     }
 
+    /// The pair to use and to name among those that work and are wanted: the best, and an asymmetric one only if it spares a
+    /// relay or nothing else works.
+    fn preferred(&self, wanted: impl Fn(&Pair) -> bool) -> Option<&Pair> {
+        let symmetric = self.best_valid(|pair| pair.is_symmetric() && wanted(pair));
+        let asymmetric = self.best_valid(|pair| pair.is_asymmetric() && wanted(pair));
+        match (symmetric, asymmetric) {
+            (Some(relayed), Some(direct))
+                if self.is_relayed(relayed)
+                    && !self.is_relayed(direct)
+                    && self.may_nominate_asymmetric() =>
+            {
+                Some(direct)
+            }
+            (symmetric, asymmetric) => symmetric.or(asymmetric),
+        }
+    }
+
+    /// Whether the peer can use a pair whose answers come from elsewhere: it said so, or it is lite and takes every nomination
+    /// for proof. Another one has that pair fail, would wait in vain, and must not be left so (RFC 8445 section 7.2.5.2.1).
+    pub(super) fn may_nominate_asymmetric(&self) -> bool {
+        let remote = self.remote.as_ref();
+        remote.is_some_and(|remote| remote.takes_asymmetric || remote.lite)
+    }
+
     /// How long a better pair is waited for when this one works.
     fn wait_for_better(&self, pair: &Pair) -> Duration {
         let timing = self.config.timing();
+        if pair.is_asymmetric() {
+            return timing.asymmetric_wait;
+        }
         let local = pair.valid.map_or(pair.local, |valid| valid.local);
         let kinds = [self.locals[local].kind, self.remotes[pair.remote].kind];
         if kinds.contains(&CandidateKind::Relayed) || self.is_relayed(pair) {
@@ -102,7 +132,11 @@ impl Agent {
         if let Some(selected) = self.selected {
             return self.move_from(selected);
         }
-        let best = self.best_valid(|_| true)?;
+        let best = self.preferred(|_| true)?;
+        let asymmetric = best.is_asymmetric();
+        if asymmetric && !self.may_nominate_asymmetric() {
+            return None;
+        }
         let open = |pair: &Pair| {
             pair.valid.is_none()
                 && matches!(
@@ -112,7 +146,8 @@ impl Agent {
                 && pair.priority > best.priority
         };
         let since = self.first_valid.unwrap_or(self.now);
-        let at = if self.pairs.iter().any(open) {
+        // The better one may be a pair that the peer's next check makes.
+        let at = if asymmetric || self.pairs.iter().any(open) {
             since + self.wait_for_better(best)
         } else {
             Instant::ZERO
@@ -125,9 +160,16 @@ impl Agent {
         let current = &self.pairs[self.position(selected)?];
         let best = if self.state == State::Disconnected {
             // Nothing is lost by a nomination that the peer may ignore.
-            self.best_valid(|pair| pair.key != selected && pair.last_heard > current.last_heard)?
+            let asymmetric = self.may_nominate_asymmetric();
+            self.preferred(|pair| {
+                let usable = asymmetric || pair.is_symmetric();
+                pair.key != selected && pair.last_heard > current.last_heard && usable
+            })?
         } else {
-            let better = self.best_valid(|_| true)?;
+            let better = self.preferred(|_| true)?;
+            if current.is_asymmetric() && better.is_symmetric() {
+                return Some((Instant::ZERO, better.key));
+            }
             let allowed = self.remote.as_ref()?.options.renomination;
             let gain = better.valid.map(|valid| valid.priority)
                 > current.valid.map(|valid| valid.priority);
@@ -262,7 +304,8 @@ impl Agent {
         self.pairs.retain(|pair| {
             pair.key == key
                 || pair.valid.is_some()
-                || !matches!(pair.state, PairState::Waiting | PairState::Frozen)
+                || !(matches!(pair.state, PairState::Waiting | PairState::Frozen)
+                    || pair.is_connecting())
         });
         for pair in &mut self.pairs {
             if pair.key != key && pair.priority < priority && pair.check.is_some() {
@@ -297,8 +340,11 @@ impl Agent {
         let Some(selected) = self.selected else {
             return;
         };
-        self.pairs
-            .retain(|pair| pair.key == selected || pair.check.is_some());
+        let asymmetric = self.is_selected_asymmetric();
+        self.pairs.retain(|pair| {
+            // The others of its kind may hold open the port to which the peer sends.
+            pair.key == selected || pair.check.is_some() || (asymmetric && pair.is_asymmetric())
+        });
         self.pairs.shrink_to_fit();
         let pairs = &self.pairs;
         self.triggered
@@ -335,15 +381,19 @@ impl Agent {
             || self
                 .pairs
                 .iter()
-                .any(|pair| pair.state != PairState::Failed)
+                .any(|pair| pair.state != PairState::Failed && !pair.is_asymmetric())
         {
             return None;
         }
         let patience = self.config.timing().patience;
+        // What works on this side alone leads nowhere: a peer that can use it is told so long before.
+        let asymmetric = self.pairs.iter().any(Pair::is_asymmetric);
+        let asymmetric = self.first_valid.filter(|_| asymmetric);
         // Many peers never tell the end of their candidates; after a long silence it is assumed.
         let silence = self.last_candidate + patience;
         let ended = self.local_ended && self.remote_ended;
-        Some(if ended { started + patience } else { silence })
+        let at = if ended { started + patience } else { silence };
+        Some(at.max(asymmetric.map_or(at, |since| since + patience)))
     }
 
     pub(super) fn need_restart(&mut self, reason: RestartReason) {
@@ -358,6 +408,13 @@ impl Agent {
         path.local_kind = self.locals.get(local)?.kind;
         path.local_address = self.locals.get(local)?.address;
         path.remote_kind = self.remotes.get(pair.remote)?.kind;
+        if let Some(connection) = pair.link.connection() {
+            path.connection = Some(connection);
+            path.base = self.own_end(connection).unwrap_or(pair.base);
+            if local == pair.local {
+                path.local_address = path.base;
+            }
+        }
         Some(path)
     }
 
@@ -369,7 +426,7 @@ impl Agent {
         let current = self
             .selected_pair()
             .filter(|pair| pair.valid.is_some())
-            .or_else(|| self.best_valid(|_| self.previous.is_none() && self.selected.is_none()));
+            .or_else(|| self.preferred(|_| self.previous.is_none() && self.selected.is_none()));
         match current {
             Some(pair) => self.path_of(pair.key),
             None => self.previous.as_ref().map(|previous| previous.path),

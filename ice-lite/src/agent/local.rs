@@ -118,6 +118,11 @@ impl Agent {
     }
 
     fn preference_of(&self, candidate: &LocalCandidate) -> u32 {
+        // Of a TCP candidate the lower 13 bits are its own, the others say who connects.
+        let full = |local: &LocalEntry| match local.transport {
+            Transport::Udp => local.preference,
+            Transport::Tcp(_) => local.preference | 7 << 13,
+        };
         let other = candidate.local_preference.unwrap_or_else(|| {
             let base = plain(candidate.base);
             let mut locals = self.locals.iter();
@@ -125,10 +130,10 @@ impl Agent {
             let same = locals.find(|local| same(&local.base, &base));
             same.map_or_else(
                 || {
-                    let least = self.locals.iter().map(|local| local.preference).min();
+                    let least = self.locals.iter().map(full).min();
                     least.map_or(65_535, |least| least.saturating_sub(1))
                 },
-                |local| local.preference,
+                full,
             )
         });
         match candidate.transport {
@@ -179,7 +184,7 @@ impl Agent {
         }
     }
 
-    /// The local address `base` is gone, with its socket or its allocation.
+    /// The local address `base` is gone, with its socket or its allocation, and its listener.
     pub fn remove_local(&mut self, now: Instant, base: SocketAddr) {
         self.advance(now);
         let base = plain(base);
@@ -207,6 +212,7 @@ impl Agent {
                 self.need_restart(RestartReason::AddressGone);
             }
         }
+        self.close_connections_of(base);
         self.settle();
     }
 

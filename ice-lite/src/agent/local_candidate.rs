@@ -76,7 +76,7 @@ impl LocalCandidate {
         }
     }
 
-    /// With this transport. TCP candidates are told to the peer; see [`Agent::tcp_pairs`](crate::Agent::tcp_pairs).
+    /// With this transport. For TCP see [the crate](crate#tcp); an active candidate has port 9, which means nothing.
     pub const fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self

@@ -13,11 +13,13 @@ mod requests;
 mod responses;
 mod restart;
 mod send;
+mod tcp;
 mod timers;
 
 use crate::candidate::{plain, same};
 use crate::check::{self, TransactionId};
 use crate::config::{ConfigError, Settings};
+use crate::connection::{Arrival, Connections, Link};
 use crate::pacer::Bucket;
 use crate::pair::Pair;
 use crate::timeline::Entry;
@@ -61,6 +63,8 @@ pub struct Agent {
     /// `None` until there is something in it.
     rare: Option<Box<Rare>>,
     replies: VecDeque<Reply>,
+    /// Most agents have none.
+    tcp: Option<Box<Connections>>,
     selected: Option<PairKey>,
     selected_at: Instant,
     /// When the pairs that were not selected go.
@@ -133,6 +137,7 @@ impl Agent {
             triggered: VecDeque::new(),
             rare: None,
             replies: VecDeque::new(),
+            tcp: None,
             selected: None,
             selected_at: Instant::ZERO,
             linger_until: None,
@@ -175,6 +180,16 @@ impl Agent {
         now: Instant,
         local: SocketAddr,
         from: SocketAddr,
+        parsed: (&[u8], Result<Message<'_>, ParseError>),
+    ) -> Handled<DropReason> {
+        let via = None;
+        self.handle_arrival(now, &Arrival { via, local, from }, parsed)
+    }
+
+    fn handle_arrival(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
         (data, parsed): (&[u8], Result<Message<'_>, ParseError>),
     ) -> Handled<DropReason> {
         self.advance(now);
@@ -184,11 +199,11 @@ impl Agent {
         let message = match parsed {
             Ok(message) => message,
             Err(ParseError::NotStun | ParseError::ChannelData) => {
-                return self.on_data(local, from, data);
+                return self.on_data(arrival, data);
             }
             // Data may begin like STUN by chance; only a peer that was proven can mean it so.
-            Err(_) if self.is_validated(from) && !looks_like_stun(data) => {
-                return self.on_data(local, from, data);
+            Err(_) if self.is_validated(arrival) && !looks_like_stun(data) => {
+                return self.on_data(arrival, data);
             }
             Err(ParseError::NoFingerprint) => return self.refuse(DropReason::MissingFingerprint),
             Err(_) => return self.refuse(DropReason::Malformed),
@@ -197,8 +212,8 @@ impl Agent {
             return Handled::NotMine;
         }
         let verdict = match message.class() {
-            Class::Request => self.on_request(local, from, &message),
-            Class::Success | Class::Error => self.on_response(local, from, &message),
+            Class::Request => self.on_request(arrival, &message),
+            Class::Success | Class::Error => self.on_response(arrival, &message),
             // It keeps a mapping open and says nothing (RFC 8445 section 11).
             Class::Indication => Handled::Consumed,
         };
@@ -206,16 +221,15 @@ impl Agent {
         verdict
     }
 
-    fn on_data(&mut self, local: SocketAddr, from: SocketAddr, data: &[u8]) -> Handled<DropReason> {
-        if !self.is_validated(from) {
+    fn on_data(&mut self, arrival: &Arrival, data: &[u8]) -> Handled<DropReason> {
+        if !self.is_validated(arrival) {
             return self.refuse(DropReason::UnvalidatedSource);
         }
+        let Arrival { via, local, from } = *arrival;
         let (address, now, base) = (plain(from), self.now, self.base_of(local));
         let mut pairs = self.pairs.iter_mut();
         if let Some(pair) = pairs.find(|pair| {
-            pair.valid.is_some()
-                && same(&pair.to, &address)
-                && base.is_none_or(|base| same(&pair.base, &base))
+            pair.hears(via, address) && base.is_none_or(|base| same(&pair.base, &base))
         }) {
             pair.counts.bytes_received += data.len() as u64;
             pair.counts.on_heard(now);
@@ -228,12 +242,11 @@ impl Agent {
     }
 
     /// Whether a check to this address has succeeded, or one of it did that we answered as a lite agent.
-    fn is_validated(&self, from: SocketAddr) -> bool {
-        let from = plain(from);
+    fn is_validated(&self, arrival: &Arrival) -> bool {
+        let (via, from) = (arrival.via, plain(arrival.from));
         let old = self.previous.as_ref();
         let mut pairs = self.pairs.iter();
-        pairs.any(|pair| pair.valid.is_some() && same(&pair.to, &from))
-            || old.is_some_and(|old| same(&old.path.remote, &from))
+        pairs.any(|pair| pair.hears(via, from)) || old.is_some_and(|old| old.hears(via, from))
     }
 
     /// The fragments to which peers address their checks: ours, and that of before a restart while it still is answered.
@@ -248,16 +261,18 @@ impl Agent {
         (self.generation, self.previous.is_some())
     }
 
-    /// The remote addresses of all pairs, and whether the peer has proven to be there.
+    /// The remote addresses of all pairs that datagrams may come from, those of answers too, and whether the peer has proven
+    /// to be there.
     pub(crate) fn remotes(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
-        let previous = self
-            .previous
-            .iter()
-            .map(|old| (plain(old.path.remote), true));
-        let pairs = self.pairs.iter();
-        pairs
-            .map(|pair| (plain(pair.to), pair.valid.is_some()))
-            .chain(previous)
+        let previous = self.previous.iter();
+        let previous = previous.flat_map(|old| old.sources().map(|source| (source, true)));
+        let pairs = self.pairs.iter().filter(|pair| pair.link == Link::Udp);
+        let pairs = pairs.flat_map(|pair| {
+            let source = pair.answers_from().filter(|_| pair.valid.is_some());
+            let to = (plain(pair.to), pair.valid.is_some());
+            [to].into_iter().chain(source.map(|source| (source, true)))
+        });
+        pairs.chain(previous)
     }
 
     /// Whether a response with this id answers a check of ours.
@@ -320,6 +335,7 @@ impl Agent {
         self.rare = None;
         self.previous = None;
         self.selected = None;
+        self.sweep_connections();
         self.enter(State::Closed);
     }
 
@@ -382,6 +398,7 @@ impl Agent {
     fn settle(&mut self) {
         self.consider();
         self.follow();
+        self.sweep_connections();
         self.judge_failure();
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{Agent, LocalEntry, RemoteEntry, begin_small};
 use crate::candidate::{can_pair, is_global, plain, same, same_subnet};
+use crate::connection::Link;
 use crate::pair::{Counts, Pair, Schedule};
 use crate::timeline::{Entry, Why};
 use crate::{
-    CandidateKind, Foundation, PairKey, PairState, Policy, Profile, Role, State, Transport,
-    pair_priority,
+    CandidateKind, Foundation, PairKey, PairState, Policy, Profile, Role, State, TcpType,
+    Transport, pair_priority,
 };
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -72,8 +73,7 @@ impl Agent {
         let (ours, theirs) = (self.locals.get(local)?, self.remotes.get(remote)?);
         let relay_only = self.config.policy == Policy::RelayOnly;
         if ours.gone
-            || ours.transport != Transport::Udp
-            || theirs.transport != Transport::Udp
+            || !can_meet(ours.transport, theirs.transport)
             || (relay_only && ours.kind != CandidateKind::Relayed)
             || !can_pair(ours.base.ip(), theirs.address.ip())
             || self.has_own_base(local)
@@ -81,7 +81,8 @@ impl Agent {
             return None;
         }
         let (base, to) = (ours.base, theirs.address);
-        if self.find(base, to).is_some() {
+        let link = link_of(ours);
+        if self.find(link, base, to).is_some() {
             return None;
         }
         self.insert(local, remote)
@@ -108,9 +109,13 @@ impl Agent {
             })
     }
 
-    pub(super) fn find(&self, base: SocketAddr, to: SocketAddr) -> Option<usize> {
+    /// The pair between these, which datagrams carry or any connection.
+    pub(super) fn find(&self, link: Link, base: SocketAddr, to: SocketAddr) -> Option<usize> {
+        let udp = link == Link::Udp;
         let mut pairs = self.pairs.iter();
-        pairs.position(|pair| same(&pair.base, &base) && same(&pair.to, &to))
+        pairs.position(|pair| {
+            same(&pair.base, &base) && same(&pair.to, &to) && (pair.link == Link::Udp) == udp
+        })
     }
 
     /// Makes a frozen pair, if there is room or can be made.
@@ -128,6 +133,7 @@ impl Agent {
             })?;
             self.pairs.remove(place);
         }
+        let link = link_of(&self.locals[local]);
         let (base, mut to) = (self.locals[local].base, self.remotes[remote].address);
         if let (SocketAddr::V6(base), SocketAddr::V6(to)) = (base, &mut to) {
             // A link-local destination works only with the zone of the interface.
@@ -146,6 +152,7 @@ impl Agent {
                 remote,
                 base,
                 to,
+                link,
                 priority,
                 state: PairState::Frozen,
                 check: None,
@@ -155,7 +162,7 @@ impl Agent {
                 nominated: None,
                 rechecks: 0,
                 may_retry: true,
-                moved_at: None,
+                moved: None,
                 consent: None,
                 last_heard: now,
                 last_sent: now,
@@ -275,9 +282,10 @@ impl Agent {
         })
     }
 
-    /// Whether the remote address has had its share of checks without an answer.
+    /// Whether the remote address has had its share of checks without an answer, or no connection is to be had.
     fn is_capped(&self, pair: &Pair) -> bool {
-        self.unanswered(pair.to.ip()) >= self.config.limits().unanswered_per_ip
+        (pair.link == Link::Tcp(None) && self.is_crowded())
+            || self.unanswered(pair.to.ip()) >= self.config.limits().unanswered_per_ip
     }
 
     /// Checks to that IP address since something came from there.
@@ -357,12 +365,14 @@ impl Agent {
         if self.config.profile == Profile::Strict {
             return None;
         }
-        let valid = self.pairs.iter().filter_map(|pair| pair.valid);
+        let valid = self.pairs.iter().filter(|pair| pair.is_symmetric());
+        let valid = valid.filter_map(|pair| pair.valid);
         let best = valid.map(|valid| valid.priority).max();
         let silent = self.pairs.iter().filter_map(|pair| {
             let check = pair.check.as_ref()?;
             let better = || best.is_none_or(|best| pair.priority > best) && self.may_recheck(pair);
-            if u32::from(pair.rechecks) >= self.config.limits().rechecks
+            if pair.link != Link::Udp
+                || u32::from(pair.rechecks) >= self.config.limits().rechecks
                 || !(check.nominates || better())
             {
                 return None;
@@ -396,10 +406,16 @@ impl Agent {
     }
 
     /// The schedule of a check that begins now.
-    pub(super) fn schedule(&self) -> Schedule {
+    pub(super) fn schedule(&self, link: Link) -> Schedule {
         let least = self.config.timing().retransmission;
-        if self.config.profile == Profile::Interactive {
-            return Schedule::new(Profile::Interactive, least);
+        let interactive = self.config.profile == Profile::Interactive;
+        if link != Link::Udp {
+            // As long as all copies of a datagram take; 39.5 s is Ti of RFC 8489 section 6.2.2.
+            let timeout = least * if interactive { 32 } else { 79 };
+            return Schedule::stream(timeout);
+        }
+        if interactive {
+            return Schedule::interactive(least);
         }
         let busy = |pair: &&Pair| matches!(pair.state, PairState::Waiting | PairState::InProgress);
         let busy = u32::try_from(self.pairs.iter().filter(busy).count()).unwrap_or(u32::MAX);
@@ -409,7 +425,25 @@ impl Agent {
             .pacer
             .interval()
             .saturating_mul(all.saturating_mul(busy));
-        let timeout = grown.clamp(least, least.max(core::time::Duration::from_secs(3)));
-        Schedule::new(Profile::Strict, timeout)
+        Schedule::strict(grown.clamp(least, least.max(core::time::Duration::from_secs(3))))
+    }
+}
+
+/// Whether a check can go from a local candidate of one transport to a remote one of the other. To a passive local one the
+/// peer connects (RFC 6544 section 6.2).
+fn can_meet(local: Transport, remote: Transport) -> bool {
+    match (local, remote) {
+        (Transport::Udp, Transport::Udp) => true,
+        (Transport::Tcp(local), Transport::Tcp(remote)) => {
+            local != TcpType::Passive && local.meets(remote)
+        }
+        _ => false,
+    }
+}
+
+const fn link_of(local: &LocalEntry) -> Link {
+    match local.transport {
+        Transport::Udp => Link::Udp,
+        Transport::Tcp(_) => Link::Tcp(None),
     }
 }

@@ -1,11 +1,13 @@
 //! What an [`Agent`](super::Agent) is made of.
 
+use crate::candidate::{plain, same};
 use crate::check::TransactionId;
+use crate::connection::Arrival;
 use crate::consent::Consent;
 use crate::pacer::Bucket;
 use crate::{
-    Candidate, CandidateAddress, CandidateKind, Credentials, Foundation, Options, Path, Role,
-    Transport,
+    Candidate, CandidateAddress, CandidateKind, ConnectionId, Credentials, Foundation, Options,
+    Path, Role, Transport,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -55,6 +57,8 @@ pub(super) struct Remote {
     pub(super) side: Side,
     pub(super) lite: bool,
     pub(super) options: Options,
+    /// Whether it said that it takes answers from elsewhere, too.
+    pub(super) takes_asymmetric: bool,
     /// USERNAME of checks to it.
     pub(super) username: Box<str>,
 }
@@ -136,8 +140,7 @@ impl RemoteEntry {
 /// A check that came before the peer's credentials.
 #[derive(Clone, Copy)]
 pub(super) struct Early {
-    pub(super) local: SocketAddr,
-    pub(super) from: SocketAddr,
+    pub(super) arrival: Arrival,
     pub(super) priority: u32,
     pub(super) nominated: Option<(TransactionId, u32)>,
 }
@@ -154,6 +157,7 @@ pub(super) struct Reply {
     pub(super) id: TransactionId,
     pub(super) base: SocketAddr,
     pub(super) to: SocketAddr,
+    pub(super) via: Option<ConnectionId>,
     pub(super) kind: ReplyKind,
     /// Whether the request was for the generation before the restart.
     pub(super) previous: bool,
@@ -175,8 +179,25 @@ pub(super) struct Previous {
     pub(super) remote: Box<Remote>,
     pub(super) role: Role,
     pub(super) path: Path,
+    /// Where its datagrams come from if not from where the path leads.
+    pub(super) answers_from: Option<SocketAddr>,
     pub(super) consent: Option<Box<Consent>>,
     pub(super) last_heard: Instant,
     /// When it is forgotten, once there is a new path.
     pub(super) until: Option<Instant>,
+}
+
+impl Previous {
+    /// Whether a packet that came so came from the peer; `from` is without scope.
+    pub(super) fn hears(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        let known = same(&self.path.remote, &from) || self.answers_from == Some(from);
+        self.path.connection == via && (via.is_some() || known)
+    }
+
+    /// All addresses from which the peer's datagrams come.
+    pub(super) fn sources(&self) -> impl Iterator<Item = SocketAddr> {
+        let to = [plain(self.path.remote)].into_iter();
+        let sources = to.chain(self.answers_from);
+        sources.filter(|_| self.path.connection.is_none())
+    }
 }

@@ -1,7 +1,7 @@
 //! Candidates of the peer.
 
 use super::{AddError, Agent, Name, RemoteEntry, begin_small};
-use crate::candidate::{can_pair, judge, plain};
+use crate::candidate::{judge, plain};
 use crate::timeline::Entry;
 use crate::{
     Candidate, CandidateAddress, CandidateKind, Event, Forbidden, Foundation, State, Transport,
@@ -198,17 +198,23 @@ impl Agent {
     }
 
     /// The remote candidate at `from`, made as a peer-reflexive one if it is new.
-    pub(super) fn learn_remote(&mut self, from: SocketAddr, priority: u32) -> Option<usize> {
+    pub(super) fn learn_remote(
+        &mut self,
+        from: SocketAddr,
+        transport: Transport,
+        priority: u32,
+    ) -> Option<usize> {
         let address = plain(from);
         let mut known = self.remotes.iter();
         if let Some(index) =
-            known.position(|remote| remote.address == address && remote.transport == Transport::Udp)
+            known.position(|remote| remote.address == address && remote.transport == transport)
         {
             return Some(index);
         }
         self.learned_at = self.now;
         let mut candidate = Candidate::new(CandidateKind::PeerReflexive, address);
         candidate.priority = priority.clamp(1, i32::MAX.unsigned_abs());
+        candidate.transport = transport;
         candidate.foundation = Foundation::from_number(self.rng.next_u32());
         let entry = RemoteEntry::new(&candidate, address, true);
         self.note(Entry::RemoteCandidate(
@@ -246,32 +252,5 @@ impl Agent {
         (0..self.remotes.len())
             .filter(|&index| self.remotes[index].learned && !used(index))
             .min_by_key(|&index| newest(index))
-    }
-
-    /// TCP candidates that may meet, the best first, for a caller that drives connections (RFC 6544 section 6.2).
-    ///
-    /// Pairs whose local side is passive are left out: there the peer connects. The agent itself checks UDP pairs only.
-    #[must_use]
-    pub fn tcp_pairs(&self) -> alloc::vec::Vec<(SocketAddr, SocketAddr)> {
-        let mut pairs = alloc::vec::Vec::new();
-        for local in self.locals.iter().filter(|local| !local.gone) {
-            for remote in &self.remotes {
-                let (Transport::Tcp(ours), Transport::Tcp(theirs)) =
-                    (local.transport, remote.transport)
-                else {
-                    continue;
-                };
-                let connects = ours.meets(theirs) && ours != crate::TcpType::Passive;
-                if connects && can_pair(local.address.ip(), remote.address.ip()) {
-                    let priority = self.pair_priority_of(local, remote);
-                    pairs.push((priority, local.base, remote.address));
-                }
-            }
-        }
-        pairs.sort_unstable_by_key(|&(priority, ..)| core::cmp::Reverse(priority));
-        pairs
-            .into_iter()
-            .map(|(_, base, remote)| (base, remote))
-            .collect()
     }
 }

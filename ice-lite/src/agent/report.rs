@@ -1,6 +1,7 @@
 //! What there is to see of an agent.
 
 use super::Agent;
+use crate::pair::Pair;
 use crate::timeline::{Entry, Why};
 use crate::{CandidateKind, PairState, PairView, State, Stats, Timeline};
 use alloc::string::String;
@@ -22,6 +23,7 @@ impl Agent {
                 priority: pair.priority,
                 state: pair.state,
                 is_valid: pair.valid.is_some(),
+                answers_from: pair.answers_from().filter(|_| pair.valid.is_some()),
                 is_nominated: pair.nominated.is_some(),
                 is_selected: self.selected == Some(pair.key),
                 stats: pair.counts.view(),
@@ -60,6 +62,12 @@ impl Agent {
                     path.base, path.remote
                 )?;
                 writeln!(text, ": it is {}.", nature(&path))?;
+                if let Some(from) = self.selected_pair().and_then(Pair::answers_from) {
+                    writeln!(
+                        text,
+                        "The peer's datagrams come from {from}, and none works both ways."
+                    )?;
+                }
                 self.explain_better(text)?;
                 if self.state == State::Disconnected {
                     writeln!(text, "Nothing has been heard on it for a while.")?;
@@ -117,7 +125,7 @@ impl Agent {
         if locals > 0 && remotes > 0 && self.pairs.is_empty() && !self.is_lite() {
             writeln!(
                 text,
-                "No local candidate fits a remote one: their families differ."
+                "No local candidate fits a remote one: their families or transports differ."
             )?;
         }
         if self.is_lite() {

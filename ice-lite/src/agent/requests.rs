@@ -1,12 +1,13 @@
 //! Checks of the peer (RFC 8445 section 7.3).
 
-use super::{Agent, Early, Reply, ReplyKind};
+use super::{Agent, Early, LocalEntry, Reply, ReplyKind};
 use crate::candidate::{plain, same};
 use crate::check::{self, Claim, TransactionId};
 use crate::config::RoleAttribute;
+use crate::connection::{Arrival, Link};
 use crate::pair::{Nominated, Pair, Valid};
 use crate::timeline::{Entry, Why};
-use crate::{DropReason, Event, PairKey, PairState, Role, State};
+use crate::{DropReason, Event, PairKey, PairState, Role, State, TcpType, Transport};
 use core::net::SocketAddr;
 use core::time::Duration;
 use proto_core::Handled;
@@ -14,8 +15,8 @@ use stun_proto::attribute::{ErrorNumber, Priority, UnknownAttributes, UseCandida
 use stun_proto::{Integrity, Message};
 
 /// Between two NATs that both give every destination its own port each check comes from a new address, and each answer from
-/// another one, without end. Once so many pairs have ended so, new addresses are followed only every now and then: other
-/// pairs get their turn, and the search can end.
+/// another one, without end. Once so many pairs have ended so, new addresses are followed only every now and then, and not at
+/// all while one of these pairs works: other pairs get their turn, and the search can end.
 const MOST_MOVES: usize = 4;
 /// How often they are followed then.
 const MOVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -24,30 +25,35 @@ const MOVE_INTERVAL: Duration = Duration::from_secs(5);
 struct Request {
     id: TransactionId,
     integrity: Integrity,
-    /// The local base without scope.
-    base: SocketAddr,
-    /// As the caller named it.
+    /// With the local base without scope.
+    arrival: Arrival,
+    /// The base as the caller named it.
     local: SocketAddr,
-    from: SocketAddr,
     previous: bool,
 }
 
 impl Agent {
     pub(super) fn on_request(
         &mut self,
-        local: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let Some(base) = self.base_of(local) else {
+        let local = arrival.local;
+        let base = match arrival.via {
+            None => self.base_of(local),
+            Some(_) => Some(local),
+        };
+        let Some(base) = base else {
             return self.refuse(DropReason::UnknownLocal);
         };
         let mut request = Request {
             id: message.transaction_id(),
             integrity: Integrity::Sha1,
-            base,
+            arrival: Arrival {
+                local: base,
+                ..*arrival
+            },
             local: self.named(base).unwrap_or(local),
-            from,
             previous: false,
         };
         if let Err((reason, error)) = self.authenticate(message, &mut request) {
@@ -123,10 +129,10 @@ impl Agent {
         if self.replies.len() >= self.config.limits().replies {
             return false;
         }
-        let (now, address) = (self.now, plain(request.from));
+        let (now, address) = (self.now, plain(request.arrival.from));
         let limits = self.config.limits();
         let (all, per_source) = (limits.answers, limits.answers_per_source);
-        if !self.is_validated(address) {
+        if !self.is_validated(&request.arrival) {
             let mut remotes = self.remotes.iter_mut();
             let source = remotes.find(|remote| remote.address == address);
             if source.is_some_and(|source| !source.answers.take(now, per_source, 1)) {
@@ -144,7 +150,8 @@ impl Agent {
             self.replies.push_back(Reply {
                 id: request.id,
                 base: request.local,
-                to: request.from,
+                to: request.arrival.from,
+                via: request.arrival.via,
                 kind,
                 previous: request.previous,
             });
@@ -179,9 +186,9 @@ impl Agent {
 
     fn on_previous_request(&mut self, request: &Request) -> Handled<DropReason> {
         self.answer(request, ReplyKind::Success(request.integrity));
-        let (now, from) = (self.now, plain(request.from));
+        let (now, from) = (self.now, plain(request.arrival.from));
         if let Some(previous) = &mut self.previous
-            && same(&previous.path.remote, &from)
+            && previous.hears(request.arrival.via, from)
         {
             previous.last_heard = now;
         }
@@ -221,6 +228,9 @@ impl Agent {
         }
         self.answer(request, ReplyKind::Success(request.integrity));
         self.watch(message);
+        if let Some(remote) = &mut self.remote {
+            remote.takes_asymmetric |= check::takes_asymmetric(message);
+        }
         let value = check::nomination(message, self.config.nomination_attribute);
         let nominated = (names && self.role == Role::Controlled)
             .then(|| (request.id, value.unwrap_or_default()));
@@ -231,7 +241,7 @@ impl Agent {
         if matches!(self.state, State::Failed) {
             return Handled::Consumed;
         }
-        self.on_peer_check(request.base, request.from, priority, nominated)
+        self.on_peer_check(&request.arrival, priority, nominated)
     }
 
     /// Whether this side changes its role in a conflict (RFC 8445 section 7.3.1.1).
@@ -264,17 +274,14 @@ impl Agent {
         nominated: Option<(TransactionId, u32)>,
     ) {
         let early = Early {
-            local: request.base,
-            from: request.from,
+            arrival: request.arrival,
             priority,
             nominated,
         };
         let most = self.config.limits().early_checks;
         let all = &mut self.rare_mut().early;
         let mut known = all.iter_mut();
-        if let Some(same) =
-            known.find(|known| known.local == early.local && same(&known.from, &early.from))
-        {
+        if let Some(same) = known.find(|known| known.arrival.is_like(&early.arrival)) {
             same.nominated = nominated.or(same.nominated);
         } else if all.len() < most {
             all.push(early);
@@ -285,33 +292,26 @@ impl Agent {
     pub(super) fn replay_early(&mut self) {
         let early = self.rare.as_mut().map(|rare| &mut rare.early);
         for early in early.map(core::mem::take).unwrap_or_default() {
-            let _ = self.on_peer_check(early.local, early.from, early.priority, early.nominated);
+            let _ = self.on_peer_check(&early.arrival, early.priority, early.nominated);
         }
     }
 
     fn on_peer_check(
         &mut self,
-        base: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         priority: u32,
         nominated: Option<(TransactionId, u32)>,
     ) -> Handled<DropReason> {
-        if self.is_running_away(base, from) {
+        let from = arrival.from;
+        if arrival.via.is_none() && self.is_running_away(arrival.local, from) {
             return self.refuse(DropReason::MovingAddress);
         }
-        let mut locals = self.locals.iter();
-        let local = locals
-            .position(|local| !local.gone && local.address == base)
-            .or_else(|| {
-                let mut locals = self.locals.iter();
-                locals.position(|local| !local.gone && same(&local.base, &base))
-            });
-        let (Some(local), Some(remote)) = (local, self.learn_remote(from, priority)) else {
-            return self.refuse(DropReason::TableFull);
+        let found = match arrival.via {
+            None => self.pair_of_datagram(arrival, priority),
+            Some(_) => self.pair_of_packet(arrival, priority),
         };
         self.on_proof_of(from);
-        let found = self.find(base, from).map(|index| self.pairs[index].key);
-        let Some(key) = found.or_else(|| self.insert(local, remote)) else {
+        let Some(key) = found else {
             return self.refuse(DropReason::TableFull);
         };
         let (now, order) = (self.now, self.nomination_order);
@@ -335,6 +335,44 @@ impl Agent {
         Handled::Consumed
     }
 
+    /// The pair on which the peer's check came, made if it is new.
+    fn pair_of_datagram(&mut self, arrival: &Arrival, priority: u32) -> Option<PairKey> {
+        let (base, from) = (arrival.local, arrival.from);
+        let is_udp = |local: &LocalEntry| !local.gone && local.transport == Transport::Udp;
+        let mut locals = self.locals.iter();
+        let local = locals
+            .position(|local| is_udp(local) && local.address == base)
+            .or_else(|| {
+                let mut locals = self.locals.iter();
+                locals.position(|local| is_udp(local) && same(&local.base, &base))
+            })?;
+        let remote = self.learn_remote(from, Transport::Udp, priority)?;
+        let found = self.find(Link::Udp, base, from);
+        found
+            .map(|index| self.pairs[index].key)
+            .or_else(|| self.insert(local, remote))
+    }
+
+    /// The same for a connection. The port of a peer that has connected is never told beforehand.
+    fn pair_of_packet(&mut self, arrival: &Arrival, priority: u32) -> Option<PairKey> {
+        let connection = arrival.via?;
+        if let Some(pair) = self.pair_over(connection) {
+            let both = (pair.local, pair.remote);
+            return self.adopt_connection(both, connection);
+        }
+        let mut locals = self.locals.iter().enumerate();
+        let (local, theirs) = locals.find_map(|(index, local)| {
+            let theirs = match local.transport {
+                Transport::Tcp(TcpType::Passive) => TcpType::Active,
+                Transport::Tcp(TcpType::SimultaneousOpen) => TcpType::SimultaneousOpen,
+                _ => return None,
+            };
+            (!local.gone && same(&local.base, &arrival.local)).then_some((index, theirs))
+        })?;
+        let remote = self.learn_remote(arrival.from, Transport::Tcp(theirs), priority)?;
+        self.adopt_connection((local, remote), connection)
+    }
+
     /// Whether it is one more new address of a peer that has a new one for each check, as has this side.
     fn is_running_away(&self, base: SocketAddr, from: SocketAddr) -> bool {
         let from = plain(from);
@@ -343,14 +381,11 @@ impl Agent {
             .pairs
             .iter()
             .filter(like)
-            .filter(|pair| pair.moved_at.is_some());
-        self.now < self.learned_at + MOVE_INTERVAL
+            .filter(|pair| pair.moved.is_some());
+        let any = |wanted: fn(&Pair) -> bool| self.pairs.iter().filter(like).any(wanted);
+        (self.now < self.learned_at + MOVE_INTERVAL || any(Pair::is_asymmetric))
             && moved.count() >= MOST_MOVES
-            && !self
-                .pairs
-                .iter()
-                .filter(like)
-                .any(|pair| pair.valid.is_some())
+            && !any(Pair::is_symmetric)
             && !self.remotes.iter().any(|remote| remote.address == from)
     }
 
@@ -391,7 +426,7 @@ impl Agent {
         if pair.valid.is_some() {
             return;
         }
-        let moved = pair.moved_at.map(|at| at + MOVE_INTERVAL);
+        let moved = pair.moved.as_ref().map(|moved| moved.at + MOVE_INTERVAL);
         if pair.state == PairState::Failed && moved.is_some_and(|until| now < until) {
             return;
         }

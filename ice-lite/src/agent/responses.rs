@@ -3,9 +3,14 @@
 use super::{Agent, LocalEntry};
 use crate::candidate::{Loopback, judge, plain, same};
 use crate::check::{self, TransactionId};
-use crate::pair::{Check, Valid};
+use crate::connection::{Arrival, Link};
+use crate::pair::{Check, Moved, Valid};
 use crate::timeline::{Entry, Why};
-use crate::{CandidateKind, DropReason, PairKey, PairState, Role, State, Transport};
+use crate::{
+    CandidateKind, DropReason, Nomination, PairKey, PairState, Profile, Role, State, TcpType,
+    Transport,
+};
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use proto_core::Handled;
 use stun_proto::attribute::{ErrorCode, ErrorNumber, XorMappedAddress};
@@ -21,8 +26,7 @@ enum Question {
 impl Agent {
     pub(super) fn on_response(
         &mut self,
-        local: SocketAddr,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
         let id = message.transaction_id();
@@ -39,11 +43,10 @@ impl Agent {
         if !matches!(verified, Some(Ok(()))) {
             return self.refuse(DropReason::BadIntegrity);
         }
-        let base = self.base_of(local);
         match question {
-            Question::Check(key) => self.on_check_response(key, base, from, message),
-            Question::Consent(key) => self.on_consent_response(key, from, message),
-            Question::PreviousConsent => self.on_previous_consent_response(from, message),
+            Question::Check(key) => self.on_check_response(key, arrival, message),
+            Question::Consent(key) => self.on_consent_response(key, arrival, message),
+            Question::PreviousConsent => self.on_previous_consent_response(arrival, message),
         }
     }
 
@@ -73,20 +76,24 @@ impl Agent {
     fn on_check_response(
         &mut self,
         key: PairKey,
-        base: Option<SocketAddr>,
-        from: SocketAddr,
+        arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let now = self.now;
+        let (now, base) = (self.now, self.base_of(arrival.local));
+        let (via, from) = (arrival.via, plain(arrival.from));
+        let lenient = self.config.profile != Profile::Strict && via.is_none();
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        let mirrored = same(&from, &pair.to) && base == Some(plain(pair.base));
+        let mirrored = pair.carries(via, from);
+        // The peer has signed it, so what was sent there has reached the peer, and what it sends from here reaches us.
+        let counts =
+            base == Some(plain(pair.base)) && (mirrored || (lenient && pair.link == Link::Udp));
         let mapped = match message.class() {
             Class::Success => message.get::<XorMappedAddress>().ok().flatten(),
             _ => None,
         };
-        if mirrored && message.class() == Class::Success {
+        if counts && message.class() == Class::Success {
             let good = mapped.filter(|mapped| judge(mapped.0, Loopback::Allowed).is_ok());
             if good.is_none() {
                 return self.refuse(DropReason::BadAddress);
@@ -97,17 +104,19 @@ impl Agent {
         };
         pair.counts.responses_received = pair.counts.responses_received.saturating_add(1);
         pair.counts.on_heard(now);
-        if !mirrored {
-            pair.moved_at = Some(now);
+        pair.moved = (!mirrored || !counts).then(|| Box::new(Moved { at: now, from }));
+        if !counts {
             self.fail_pair(key, Why::AnswerFromElsewhere);
             return self.refuse(DropReason::WrongAddress);
         }
         pair.last_heard = now;
+        let to = pair.to;
         if check.sends == 1 {
             pair.counts.on_rtt(now.saturating_since(check.first_sent));
         }
         self.stats.responses_received += 1;
         self.on_proof_of(from);
+        self.on_proof_of(to);
         if !check::unknown(message).is_empty() {
             self.fail_pair(key, Why::UnknownAttributes);
             return self.refuse(DropReason::UnknownAttribute);
@@ -128,6 +137,7 @@ impl Agent {
         let priority = self.pair_priority_of(&self.locals[local], &self.remotes[remote]);
         let pair = &mut self.pairs[index];
         let first = pair.valid.is_none();
+        let from = pair.answers_from();
         pair.valid = Some(Valid { local, priority });
         // An answer to a cancelled check makes the one that replaced it needless, unless only the new one names the pair.
         let newer = pair.check.as_ref();
@@ -140,6 +150,9 @@ impl Agent {
         self.set_pair_state(key, PairState::Succeeded, Why::Answered);
         if first {
             self.note(Entry::Valid(key, mapped));
+            if let Some(from) = from {
+                self.note(Entry::Asymmetric(key, from));
+            }
             self.first_valid.get_or_insert(self.now);
             self.thaw_like(key);
             self.warm_up(key);
@@ -147,17 +160,28 @@ impl Agent {
         if matches!(self.state, State::New | State::Checking) {
             self.enter(State::Connected);
         }
-        if check.nominates && self.role == Role::Controlling {
+        // In an aggressive search every check nominates, and not every peer can use this pair.
+        let usable = from.is_none()
+            || self.config.nomination == Nomination::Regular
+            || self.may_nominate_asymmetric();
+        if check.nominates && self.role == Role::Controlling && usable {
             self.on_nomination_answered(key, check);
         }
     }
 
     /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.
     fn local_seen_as(&mut self, checked: usize, mapped: SocketAddr, priority: u32) -> usize {
-        let base = self.locals[checked].base;
+        let (base, transport) = (self.locals[checked].base, self.locals[checked].transport);
+        // The port of an active candidate is that of its connection.
+        if transport == Transport::Tcp(TcpType::Active)
+            && self.locals[checked].address.ip() == mapped.ip()
+        {
+            return checked;
+        }
         let mut locals = self.locals.iter();
         let known = locals.position(|local| {
             !local.gone
+                && local.transport == transport
                 && local.address == mapped
                 && (same(&local.base, &base) || local.kind != CandidateKind::Host)
         });
@@ -178,7 +202,7 @@ impl Agent {
             foundation,
             priority,
             preference: self.locals[checked].preference,
-            transport: Transport::Udp,
+            transport,
             kind: CandidateKind::PeerReflexive,
             predicted: false,
             gone: false,

@@ -140,6 +140,7 @@ impl Agent {
             side,
             lite: description.lite,
             options: description.options,
+            takes_asymmetric: false,
             username: username.into_boxed_str(),
         }));
         // Full against lite controls, whoever made the offer (RFC 8445 section 6.1.1).
@@ -202,11 +203,13 @@ impl Agent {
             return;
         }
         let (consent, last_heard) = (pair.consent.take(), pair.last_heard);
+        let answers_from = pair.answers_from();
         self.previous = Some(Box::new(Previous {
             local,
             remote,
             role: self.role,
             path,
+            answers_from,
             consent,
             last_heard,
             until: None,

@@ -2,15 +2,24 @@
 
 use super::pairs::Pick;
 use super::{Agent, Reply, ReplyKind, Side};
-use crate::candidate::{plain, priority};
+use crate::candidate::{plain, priority, same};
 use crate::check::{self, Request, TransactionId};
-use crate::pair::Check;
+use crate::connection::Link;
+use crate::pair::{Check, Pair};
 use crate::timeline::Why;
-use crate::{CandidateKind, Nomination, Pacer, PairKey, PairState, Role, State};
+use crate::{
+    CandidateKind, ConnectionId, Nomination, Pacer, PairKey, PairState, Profile, Role, State,
+    Transport, tcp_local_preference,
+};
 use core::net::SocketAddr;
 use core::ops::Range;
 use proto_core::{Instant, Transmit};
 
+/// A message, and the connection that carries it if datagrams do not.
+type Outgoing = (Option<ConnectionId>, Transmit);
+
+/// What a connection that is opened costs of the budget for addresses that have proven nothing: a few segments.
+const SYN_BYTES: usize = 200;
 /// No check is longer.
 const MOST_CHECK_BYTES: u32 = 900;
 
@@ -21,12 +30,22 @@ pub enum SendError {
     /// No path works yet, or consent for it has ended.
     #[error("there is no path to the peer")]
     NoPath,
+    /// The path is a TCP connection: use [`Agent::send_framed`].
+    #[error("the path is a connection")]
+    Connection,
+    /// The path is not a TCP connection: use [`Agent::send`].
+    #[error("the path is for datagrams")]
+    Datagrams,
+    /// More than 65,535 bytes, which is what the length in front of a packet can say.
+    #[error("the packet is too long")]
+    TooLong,
 }
 
 impl Agent {
     /// Writes the next datagram into `buffer`, which has [`Agent::BUFFER`] bytes.
     ///
-    /// [`Transmit::source`] is the base to send from; if it is the address of a relay, the datagram goes through it.
+    /// [`Transmit::source`] is the base to send from; if it is the address of a relay, the datagram goes through it. What
+    /// goes over a TCP connection becomes [`Event::Tcp`](crate::Event::Tcp) meanwhile.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         let mut pacer = self.pacer;
         let transmit = self.poll_transmit_paced(now, &mut pacer, buffer);
@@ -45,25 +64,35 @@ impl Agent {
         if self.state == State::Closed {
             return None;
         }
-        self.send_reply(buffer)
-            .or_else(|| self.send_consent(buffer))
-            .or_else(|| self.send_previous_consent(buffer))
-            .or_else(|| self.send_again(buffer))
-            .or_else(|| self.send_check(pacer, buffer))
-            .or_else(|| self.send_keepalive(buffer))
+        loop {
+            let (via, transmit) = self
+                .send_reply(buffer)
+                .or_else(|| self.send_consent(buffer))
+                .or_else(|| self.send_previous_consent(buffer))
+                .or_else(|| self.send_again(buffer))
+                .or_else(|| self.send_check(pacer, buffer))
+                .or_else(|| self.send_keepalive(buffer))?;
+            let Some(connection) = via else {
+                return Some(transmit);
+            };
+            self.write(connection, buffer.get(transmit.bytes).unwrap_or_default());
+        }
     }
 
-    fn send_reply(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+    fn send_reply(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
         while let Some(reply) = self.replies.pop_front() {
             if let Some(length) = self.write_reply(&reply, buffer) {
                 self.stats.responses_sent += 1;
-                if let Some(index) = self.find(reply.base, reply.to) {
-                    let now = self.now;
-                    let pair = &mut self.pairs[index];
+                let now = self.now;
+                let (base, to) = (plain(reply.base), plain(reply.to));
+                let mut pairs = self.pairs.iter_mut();
+                if let Some(pair) =
+                    pairs.find(|pair| same(&pair.base, &base) && pair.carries(reply.via, to))
+                {
                     pair.counts.responses_sent = pair.counts.responses_sent.saturating_add(1);
                     pair.last_sent = now;
                 }
-                return Some(transmit(reply.base, reply.to, length));
+                return Some((reply.via, transmit(reply.base, reply.to, length)));
             }
         }
         None
@@ -93,10 +122,10 @@ impl Agent {
         written.ok()
     }
 
-    fn send_consent(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+    fn send_consent(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
         let now = self.now;
-        let due = |pair: &crate::pair::Pair| {
-            pair.valid.is_some()
+        let due = |pair: &Pair| {
+            self.needs_consent(pair)
                 && pair
                     .consent
                     .as_ref()
@@ -107,20 +136,20 @@ impl Agent {
         let key = self.pairs[index].key;
         let check = self.new_check(index, id, false);
         let interval = self.config.timing().consent_interval;
-        let length = self.write_check(&check, buffer);
+        let length = self.write_check(index, &check, buffer);
         let pair = &mut self.pairs[index];
         if let Some(consent) = &mut pair.consent {
             consent.on_sent(now, id, interval, &mut self.rng);
         }
         pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
-        let (base, to) = (pair.base, pair.to);
+        let sent = outgoing(pair, length?);
         self.stats.requests_sent += 1;
         self.note_missed(key);
-        Some(transmit(base, to, length?))
+        Some(sent)
     }
 
-    fn send_previous_consent(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+    fn send_previous_consent(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
         let now = self.now;
         let previous = self.previous.as_mut()?;
         let consent = previous.consent.as_mut()?;
@@ -142,18 +171,27 @@ impl Agent {
             tie_breaker: self.tie_breaker,
             nominates: false,
             nomination: None,
+            takes_asymmetric: false,
             extra: &[],
         };
         let length = request
             .write(buffer, previous.remote.side.key.as_deref()?)
             .ok()?;
-        Some(transmit(previous.path.base, previous.path.remote, length))
+        let path = &previous.path;
+        let transmit = transmit(path.base, path.remote, length);
+        Some((path.connection, transmit))
     }
 
     /// A check on the pair as the agent is now.
     fn new_check(&self, index: usize, id: TransactionId, nominates: bool) -> Check {
         let pair = &self.pairs[index];
         let local = &self.locals[pair.local];
+        let preference = match local.transport {
+            Transport::Udp => local.preference,
+            Transport::Tcp(tcp) => {
+                tcp_local_preference(CandidateKind::PeerReflexive, tcp, local.preference & 8191)
+            }
+        };
         let numbered = self
             .remote
             .as_ref()
@@ -163,19 +201,17 @@ impl Agent {
             role: self.role,
             nominates,
             nomination: (nominates && numbered).then_some(self.nomination_value),
-            priority: priority(
-                CandidateKind::PeerReflexive.preference(),
-                local.preference,
-                1,
-            ),
+            priority: priority(CandidateKind::PeerReflexive.preference(), preference, 1),
             first_sent: self.now,
             sends: 1,
-            schedule: self.schedule(),
+            schedule: self.schedule(pair.link),
         }
     }
 
-    fn write_check(&self, check: &Check, buffer: &mut [u8]) -> Option<usize> {
+    fn write_check(&self, index: usize, check: &Check, buffer: &mut [u8]) -> Option<usize> {
         let remote = self.remote.as_ref()?;
+        // Only between addresses that nobody told can there be a need to know.
+        let learned = self.remotes[self.pairs[index].remote].learned;
         let request = Request {
             id: check.id,
             username: &remote.username,
@@ -186,6 +222,7 @@ impl Agent {
             nomination: check
                 .nomination
                 .map(|value| (self.config.nomination_attribute, value)),
+            takes_asymmetric: learned && self.config.profile != Profile::Strict,
             extra: self.rare.as_ref().map_or(&[], |rare| &rare.extra),
         };
         request.write(buffer, remote.side.key.as_deref()?).ok()
@@ -224,14 +261,14 @@ impl Agent {
         due.min()
     }
 
-    fn send_again(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+    fn send_again(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
         let now = self.now;
         let (at, index) = self.next_again()?;
         let check = self.pairs[index].check.as_ref()?;
         if at > now || check.fails_at() <= now {
             return None;
         }
-        let length = self.write_check(check, buffer);
+        let length = self.write_check(index, check, buffer);
         if let Some(bytes) = length
             && !self.may_send(index, bytes)
         {
@@ -247,12 +284,11 @@ impl Agent {
         pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
         self.stats.requests_sent += 1;
-        let pair = &self.pairs[index];
-        Some(transmit(pair.base, pair.to, length?))
+        Some(outgoing(&self.pairs[index], length?))
     }
 
     /// Begins the next check, if the pacer and the budget allow one.
-    fn send_check(&mut self, pacer: &mut Pacer, buffer: &mut [u8]) -> Option<Transmit> {
+    fn send_check(&mut self, pacer: &mut Pacer, buffer: &mut [u8]) -> Option<Outgoing> {
         let now = self.now;
         if pacer.next() > now || self.pacer.next() > now {
             return None;
@@ -264,6 +300,12 @@ impl Agent {
             self.triggered.retain(|&waiting| waiting != key);
             return None;
         };
+        if self.pairs[index].link == Link::Tcp(None) {
+            if self.may_send(index, SYN_BYTES) && pacer.take(now) && self.pacer.take(now) {
+                self.connect(index);
+            }
+            return None;
+        }
         let aggressive = self.config.nomination == Nomination::Aggressive;
         let pair = &self.pairs[index];
         let renews = pair.check.as_ref().is_some_and(|check| check.nominates);
@@ -274,7 +316,7 @@ impl Agent {
         }
         let id = TransactionId::random(&mut self.rng);
         let check = self.new_check(index, id, nominates);
-        let Some(length) = self.write_check(&check, buffer) else {
+        let Some(length) = self.write_check(index, &check, buffer) else {
             self.fail_pair(key, Why::Unwritable);
             return None;
         };
@@ -282,8 +324,7 @@ impl Agent {
             return None;
         }
         self.begin(index, check);
-        let pair = &self.pairs[index];
-        Some(transmit(pair.base, pair.to, length))
+        Some(outgoing(&self.pairs[index], length))
     }
 
     fn begin(&mut self, index: usize, check: Check) {
@@ -311,7 +352,7 @@ impl Agent {
         self.set_pair_state(key, PairState::InProgress, Why::Checked);
     }
 
-    fn send_keepalive(&mut self, buffer: &mut [u8]) -> Option<Transmit> {
+    fn send_keepalive(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
         let now = self.now;
         if self.keepalive_at()? > now {
             return None;
@@ -321,7 +362,7 @@ impl Agent {
         let key = self.selected?;
         let pair = self.pair_mut(key)?;
         pair.last_sent = now;
-        Some(transmit(pair.base, pair.to, length))
+        Some(outgoing(pair, length))
     }
 
     /// When a new check can be sent, for a pacer that says when the next one may.
@@ -346,14 +387,17 @@ impl Agent {
     /// Says how data in `bytes` of the caller's buffer is to be sent, and counts it.
     ///
     /// # Errors
-    /// [`SendError::NoPath`]: nothing may be sent now.
+    /// [`SendError::NoPath`]: nothing may be sent now. [`SendError::Connection`]: the path is a TCP connection.
     pub fn send(&mut self, now: Instant, bytes: Range<usize>) -> Result<Transmit, SendError> {
         self.advance(now);
         // Consent may have ended since the last timeout.
         self.tick_consent();
         let path = self.path().ok_or(SendError::NoPath)?;
+        if path.connection.is_some() {
+            return Err(SendError::Connection);
+        }
         let now = self.now;
-        if let Some(index) = self.find(path.base, path.remote) {
+        if let Some(index) = self.find(Link::Udp, path.base, path.remote) {
             let pair = &mut self.pairs[index];
             pair.counts.bytes_sent += bytes.len() as u64;
             pair.last_sent = now;
@@ -372,6 +416,11 @@ impl Agent {
             .iter()
             .any(|pair| pair.key == key && pair.check.is_some())
     }
+}
+
+/// A message of a pair.
+const fn outgoing(pair: &Pair, length: usize) -> Outgoing {
+    (pair.link.connection(), transmit(pair.base, pair.to, length))
 }
 
 const fn transmit(source: SocketAddr, destination: SocketAddr, length: usize) -> Transmit {

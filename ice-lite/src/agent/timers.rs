@@ -1,6 +1,7 @@
 //! What time does to an agent.
 
 use super::Agent;
+use crate::connection::Link;
 use crate::timeline::Why;
 use crate::{Event, Pacer, PairKey, State};
 use alloc::vec::Vec;
@@ -44,6 +45,7 @@ impl Agent {
             .chain(self.fails_at())
             .chain(self.hint_at())
             .chain(self.consent_timeout())
+            .chain(self.connections_timeout())
             .chain(self.send_timeout(pacer))
             .min()
     }
@@ -64,7 +66,10 @@ impl Agent {
             .collect();
         for key in failed {
             // The peer may have come late, so silence alone is worth a second try.
-            let again = self.pair_mut(key).is_some_and(|pair| pair.may_retry);
+            // A connection loses nothing by itself.
+            let again = self
+                .pair_mut(key)
+                .is_some_and(|pair| pair.may_retry && pair.link == Link::Udp);
             self.fail_pair(key, Why::NoAnswer);
             if let Some(pair) = self.pair_mut(key) {
                 pair.may_retry = again;

@@ -116,6 +116,10 @@ pub(super) fn write(bytes: &mut Bytes, entry: &Entry) {
             bytes.pair(5, key);
             bytes.address(mapped);
         }
+        Entry::Asymmetric(key, from) => {
+            bytes.pair(14, key);
+            bytes.address(from);
+        }
         Entry::Selected(key) => bytes.pair(6, key),
         Entry::Nominated(key, by) => {
             bytes.pair(7, key);
@@ -198,6 +202,7 @@ impl Reader<'_> {
             ),
             5 => Entry::Valid(self.key()?, self.address()?),
             6 => Entry::Selected(self.key()?),
+            14 => Entry::Asymmetric(self.key()?, self.address()?),
             7 => Entry::Nominated(self.key()?, self.one_of(&ROLES)?),
             8 => Entry::Role(self.one_of(&ROLES)?),
             9 => Entry::LocalEnd,

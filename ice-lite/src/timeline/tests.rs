@@ -28,6 +28,7 @@ fn entry() -> impl Strategy<Value = Entry> {
         (key(), prop::sample::select(states.to_vec()), why)
             .prop_map(|(key, state, why)| Entry::PairState(key, state, why)),
         (key(), address()).prop_map(|(key, mapped)| Entry::Valid(key, mapped)),
+        (key(), address()).prop_map(|(key, from)| Entry::Asymmetric(key, from)),
         key().prop_map(Entry::Selected),
         (key(), roles()).prop_map(|(key, role)| Entry::Nominated(key, role)),
         roles().prop_map(Entry::Role),

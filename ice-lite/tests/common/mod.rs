@@ -4,6 +4,7 @@
 mod player;
 pub(crate) mod script;
 mod servers;
+pub(crate) mod streams;
 pub(crate) mod world;
 
 use core::net::SocketAddr;
