@@ -14,6 +14,10 @@ use stun_proto::{
     ParseError, ParseOptions, REQUEST_BYTES_IPV6,
 };
 
+/// Says that the sender takes answers to its checks from elsewhere, too: see [`Profile`](crate::Profile). Our own; whoever
+/// does not know the type passes it over (RFC 8489 section 14).
+pub(crate) const TAKES_ASYMMETRIC: u16 = 0xc0a5;
+
 /// What a check says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
@@ -26,6 +30,8 @@ pub(crate) struct Request<'a> {
     pub(crate) nominates: bool,
     /// Type and value of the attribute that orders nominations.
     pub(crate) nomination: Option<(u16, u32)>,
+    /// Whether [`TAKES_ASYMMETRIC`] is in it.
+    pub(crate) takes_asymmetric: bool,
     /// The caller's attributes.
     pub(crate) extra: &'a [(u16, Box<[u8]>)],
 }
@@ -50,6 +56,9 @@ impl Request<'_> {
         }
         if let Some((kind, value)) = self.nomination {
             writer = writer.raw(AttributeType::new(kind), &value.to_be_bytes());
+        }
+        if self.takes_asymmetric {
+            writer = writer.raw(AttributeType::new(TAKES_ASYMMETRIC), &[]);
         }
         for (kind, value) in self.extra {
             writer = writer.raw(AttributeType::new(*kind), value);
@@ -126,6 +135,11 @@ pub(crate) fn claim(message: &Message<'_>) -> Claim {
         (Ok(None), Ok(None)) => Claim::None,
         _ => Claim::Nonsense,
     }
+}
+
+/// Whether the sender takes answers from elsewhere.
+pub(crate) fn takes_asymmetric(message: &Message<'_>) -> bool {
+    message.raw(AttributeType::new(TAKES_ASYMMETRIC)).is_some()
 }
 
 /// The value of the attribute that orders nominations.

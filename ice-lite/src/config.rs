@@ -42,9 +42,13 @@ pub enum Implementation {
 pub enum Profile {
     /// At 0, 1, 2, 4, 8 and 16 times the smallest timeout, failed at 32 times it: 16 s by default. Slots that no new pair
     /// wants go to silent ones, which are checked anew after [`Timing::recheck`]. For people who wait.
+    ///
+    /// A pair whose check was answered from elsewhere works for data, until one comes that works both ways. After
+    /// [`Timing::asymmetric_wait`] it is nominated if the peer takes such answers, too: then its checks to addresses that were
+    /// not told have the attribute 0xC0A5, which is empty, or it is lite.
     Interactive,
     /// RFC 8445 section 14.3 with RFC 8489's seven sends; the timeout that grows with the list stops at 3 s. Nothing is
-    /// checked anew before it has failed.
+    /// checked anew before it has failed. A pair whose check was answered from elsewhere fails (section 7.2.5.2.1).
     Strict,
 }
 
@@ -148,6 +152,8 @@ pub struct Timing {
     pub reflexive_wait: Duration,
     /// The same when it has a relayed one.
     pub relayed_wait: Duration,
+    /// How long a pair that is answered from where it sends to is waited for when others work.
+    pub asymmetric_wait: Duration,
     /// How long several nominations of an aggressive peer are compared by priority.
     pub settle: Duration,
     /// PAC: no failure is declared earlier after checks could begin (RFC 8863).
@@ -182,6 +188,7 @@ impl Default for Timing {
             host_wait: Duration::from_millis(100),
             reflexive_wait: Duration::from_millis(200),
             relayed_wait: Duration::from_millis(500),
+            asymmetric_wait: Duration::from_secs(1),
             settle: Duration::from_secs(3),
             patience: Duration::from_millis(39_500),
             give_up_hint: Duration::from_secs(10),

@@ -85,8 +85,9 @@
 //!
 //! # What it guards against
 //!
-//! Only checks with the right user name and integrity change anything, and only answers to own checks, from the right
-//! address, make a pair valid. Tables are bounded by [`Limits`]; a proven pair never makes room for another. Signalled
+//! Only checks with the right user name and integrity change anything, and only answers to own checks make a pair valid.
+//! They count from wherever they come, unless [`Profile::Strict`] is set: who has seen neither the check nor the peer's password cannot make one,
+//! and only a peer that says so is told to use a pair that was answered from elsewhere. Tables are bounded by [`Limits`]; a proven pair never makes room for another. Signalled
 //! candidates cannot make it a flooder: new checks are paced, the rate to unproven addresses is limited, and an IP address
 //! that never answers gets a fixed number of checks. Data from an address that no check has proven is not handed on.
 #![no_std]

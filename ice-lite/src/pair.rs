@@ -5,6 +5,7 @@ use crate::check::TransactionId;
 use crate::connection::{ConnectionId, Link};
 use crate::consent::Consent;
 use crate::{PairKey, PairState, PairStats, Role};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -93,6 +94,16 @@ pub(crate) struct Nominated {
     pub(crate) order: u64,
 }
 
+/// The answer to a check of a pair came from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    pub(crate) at: Instant,
+    /// Where it came from, without scope: what else the peer sends on this pair does so, too.
+    pub(crate) from: SocketAddr,
+    /// Whether the peer has sent checks from there: then it has the other half of this pair in its list, and it works for both.
+    pub(crate) checked: bool,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) key: PairKey,
@@ -118,8 +129,8 @@ pub(crate) struct Pair {
     pub(crate) rechecks: u32,
     /// Failed by silence, and may be tried once more.
     pub(crate) may_retry: bool,
-    /// When an answer to its check came from elsewhere last.
-    pub(crate) moved_at: Option<Instant>,
+    /// What the last answer says if it came from elsewhere, which is rare.
+    pub(crate) moved: Option<Box<Moved>>,
     pub(crate) consent: Option<Consent>,
     pub(crate) last_heard: Instant,
     pub(crate) last_sent: Instant,
@@ -148,6 +159,31 @@ impl Pair {
                 self.state,
                 PairState::Frozen | PairState::Waiting | PairState::Failed
             )
+    }
+
+    /// Whether it works, and answers come from where it sends to.
+    pub(crate) const fn is_symmetric(&self) -> bool {
+        self.valid.is_some() && self.moved.is_none()
+    }
+
+    /// Whether it works, and answers come from elsewhere.
+    pub(crate) const fn is_asymmetric(&self) -> bool {
+        self.valid.is_some() && self.moved.is_some()
+    }
+
+    /// Where answers come from if that is not where it sends to.
+    pub(crate) fn answers_from(&self) -> Option<SocketAddr> {
+        self.moved.as_ref().map(|moved| moved.from)
+    }
+
+    /// Whether answers may come so; `from` is without scope.
+    pub(crate) fn is_answered_from(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.carries(via, from) || (via.is_none() && self.answers_from() == Some(from))
+    }
+
+    /// Whether it works, and the peer's packets come so; `from` is without scope.
+    pub(crate) fn hears(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        self.valid.is_some() && self.is_answered_from(via, from)
     }
 
     /// Stops sending the check under way; an answer to it still counts.

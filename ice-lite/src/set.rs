@@ -13,7 +13,8 @@ use proto_core::{Handled, Instant, Transmit};
 use stun_proto::attribute::Username;
 use stun_proto::{Class, Message, ParseError};
 
-/// Most agents that are asked whether a response is theirs. Only agents of hostile descriptions share a remote address.
+/// Most agents that are asked whether a response is theirs. Only agents of hostile descriptions share a remote address; more
+/// than that may share an IP address, and some of them then miss answers that come from an unknown port.
 const MOST_ASKED: usize = 16;
 
 /// An agent of an [`AgentSet`].
@@ -342,13 +343,23 @@ impl AgentSet {
 
     fn of_response(&self, from: SocketAddr, message: &Message<'_>) -> Option<AgentId> {
         let transaction = message.transaction_id();
-        let mut asked = self.at(from).take(MOST_ASKED);
-        asked
-            .find(|(_, id)| {
-                let entry = self.agents.get(id);
-                entry.is_some_and(|entry| entry.agent.waits_for(transaction))
-            })
-            .map(|(_, id)| id)
+        let waits = |id: &AgentId| {
+            let entry = self.agents.get(id);
+            entry.is_some_and(|entry| entry.agent.waits_for(transaction))
+        };
+        let mut asked = self.at(from).take(MOST_ASKED).map(|(_, id)| id);
+        // The peer's box may give each destination another port.
+        let mut near = self.near(from).take(MOST_ASKED);
+        asked.find(waits).or_else(|| near.find(waits))
+    }
+
+    /// Agents with a pair to any port of this IP address.
+    fn near(&self, from: SocketAddr) -> impl Iterator<Item = AgentId> + '_ {
+        let ip = plain(from).ip();
+        let first = (SocketAddr::new(ip, 0), Standing::Proven, AgentId(0));
+        let last = SocketAddr::new(ip, u16::MAX);
+        let last = (last, Standing::Asked, AgentId(u64::MAX));
+        self.by_remote.range(first..=last).map(|&(.., id)| id)
     }
 
     /// The latest agent whose peer has proven to be there: a client that comes again has a new session.

@@ -88,6 +88,8 @@ pub struct PairView {
     pub state: PairState,
     /// Whether a check has proven it.
     pub is_valid: bool,
+    /// Where the peer's datagrams come from if not from where this pair sends to; `None` if it is not valid.
+    pub answers_from: Option<core::net::SocketAddr>,
     /// Whether it was nominated.
     pub is_nominated: bool,
     /// Whether it is the one that is used.
@@ -131,7 +133,9 @@ reasons! {
     RoleConflict,
     /// A response belongs to no check of ours.
     UnknownTransaction,
-    /// A response came from elsewhere than the request went to: the pair has failed.
+    /// A response came to another local address than the request left from or, with
+    /// [`Profile::Strict`](crate::Profile::Strict) or to a consent check, from elsewhere than that went to. The pair of a check has
+    /// failed.
     WrongAddress,
     /// A response says that it saw us at an address that cannot be.
     BadAddress,

@@ -22,6 +22,8 @@ pub enum Entry {
     PairState(PairKey, PairState, &'static str),
     /// The peer saw the checks of the pair come from this address.
     Valid(PairKey, SocketAddr),
+    /// Answers to checks of the pair come from this address and not from where it sends to.
+    Asymmetric(PairKey, SocketAddr),
     /// The pair is used from now on.
     Selected(PairKey),
     /// The pair was named, by this side or by the other.
@@ -49,6 +51,7 @@ impl fmt::Display for Entry {
             Self::Pair(key, base, remote) => write!(f, "{key} from {base} to {remote}"),
             Self::PairState(key, state, why) => write!(f, "{key} {state:?}: {why}"),
             Self::Valid(key, mapped) => write!(f, "{key} valid, seen as {mapped}"),
+            Self::Asymmetric(key, from) => write!(f, "{key} is answered from {from}"),
             Self::Selected(key) => write!(f, "{key} selected"),
             Self::Nominated(key, by) => write!(f, "{key} nominated by the {by:?} side"),
             Self::Role(role) => write!(f, "role {role:?}"),

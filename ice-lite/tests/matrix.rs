@@ -112,7 +112,7 @@ impl Cell {
         self.reach = Some(reach);
         match reach {
             // With loss a relay may have worked before the direct way did.
-            Reach::Direct => {
+            Reach::Direct | Reach::Asymmetric => {
                 let fair = !relayed || self.lossy;
                 assert!(connected && fair, "{name}: {}", game.why());
             }
@@ -143,6 +143,7 @@ impl Cell {
     const fn verdict(&self) -> &'static str {
         match self.reach {
             Some(Reach::Direct) => "direct",
+            Some(Reach::Asymmetric) => "crossed",
             Some(Reach::Predicted) => "foretold",
             Some(Reach::Relayed) => "relay",
             _ => "none",
@@ -197,6 +198,8 @@ fn page(seeds: u64) -> String {
          A kind is two letters: what its mapping and what its filter depend on (RFC 4787), **E**ndpoint independent, **A**ddress,\n\
          or address and **P**ort. EE is a full cone, EA address restricted, EP port restricted, PP symmetric. Ports are chosen at\n\
          random, but for PP+1, which takes the next one. Rows are the controlling side.\n\n\
+         Crossed is direct, too, but answers come from another port than checks go to. A peer that is strict about RFC 8445\n\
+         section 7.2.5.2.1 does not take them, so with one of those it is none, or relay.\n\n\
          A cell says the kind of way, and the median and 99th percentile of the milliseconds until a datagram of each side has\n\
          reached the other, counted from the moment at which both begin to gather. A line takes 20 to 30 ms in each direction, so a\n\
          round trip between two players takes about 100 ms, as one of the signalling does; agents trickle and foretell {PREDICTED} ports.\n\n\

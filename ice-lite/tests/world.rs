@@ -41,7 +41,7 @@ fn nine() -> Vec<(String, Side)> {
 fn judge(name: &str, mut game: Match) -> Reach {
     let reach = game.reach();
     match reach {
-        Reach::Direct => {
+        Reach::Direct | Reach::Asymmetric => {
             assert!(game.connect(40 * SECOND), "{name}: {}", game.why());
             let path = game.player(0).agent.path().expect("a path");
             assert!(!path.is_relayed(), "{name}: {}", game.why());

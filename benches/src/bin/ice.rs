@@ -113,7 +113,7 @@ fn cell(contender: Contender, boxes: [Option<Nat>; 2], loss: u32, seeds: u64) ->
             tally.panics += 1;
             continue;
         };
-        tally.possible += u64::from(outcome.reach == Reach::Direct);
+        tally.possible += u64::from(matches!(outcome.reach, Reach::Direct | Reach::Asymmetric));
         tally.datagrams += outcome.datagrams;
         if let Some(after) = outcome.connected_after {
             tally.connected += 1;

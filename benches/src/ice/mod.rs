@@ -82,6 +82,11 @@ trait Agent {
     /// Takes a datagram that is STUN.
     fn receive(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, data: &[u8]);
 
+    /// Whether the application gets this datagram of the other one. Most crates leave that to their callers.
+    fn hands_on(&mut self, _: Instant, _: SocketAddr, _: SocketAddr, _: &[u8]) -> bool {
+        true
+    }
+
     fn wake(&mut self, now: Instant);
 
     /// Writes the next datagram into `buffer`, as a call that sends would take it: from where, to where, how long.

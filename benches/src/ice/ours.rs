@@ -114,6 +114,11 @@ impl super::Agent for Ours {
         let _ = self.0.handle_datagram(now, local, from, data);
     }
 
+    fn hands_on(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, data: &[u8]) -> bool {
+        let handled = self.0.handle_datagram(now, local, from, data);
+        matches!(handled, Handled::Inner { .. })
+    }
+
     fn wake(&mut self, now: Instant) {
         self.0.handle_timeout(now);
         while self.0.poll_event().is_some() {}

@@ -138,7 +138,9 @@ impl Machine for Player {
         data: &[u8],
     ) -> Handled<()> {
         if data == b"data" {
-            self.first_data.get_or_insert(now);
+            if self.agent.hands_on(now, local, from, data) {
+                self.first_data.get_or_insert(now);
+            }
         } else if from == stun_server() {
             self.take_mapped(now, data);
         } else {

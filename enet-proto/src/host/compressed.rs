@@ -1,9 +1,8 @@
 //! Datagrams that come compressed.
 
-use super::{Host, Sender};
+use super::{Host, Refusal, Route};
 use crate::DropReason;
 use crate::compress::{Codec, Compressor};
-use crate::peer::Received;
 use crate::wire::Header;
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -28,12 +27,12 @@ impl Host {
         from: SocketAddr,
         data: &[u8],
         header: Header,
-        sender: Sender,
-    ) -> Result<Received, DropReason> {
+        route: Option<Route>,
+    ) -> Result<Refusal, DropReason> {
         let Some(mut codec) = self.codec.take() else {
             return Err(DropReason::NotCompressed);
         };
-        let most = match sender.route {
+        let most = match route {
             None => STRANGER_BYTES,
             Some(_) => usize::MAX,
         };
@@ -42,7 +41,7 @@ impl Host {
                 self.stats.compressed_received += 1;
                 let added = plain.len() + header.encoded_len();
                 self.stats.compressed_received_added += added.saturating_sub(data.len()) as u64;
-                self.receive_from(from, data, &mut Reader::new(plain), (header, sender))
+                self.receive_from(from, data, &mut Reader::new(plain), (header, route))
             }
             Err(reason) => Err(reason),
         };

@@ -328,12 +328,6 @@ impl Host {
         Some((entry.address, terms, echo))
     }
 
-    /// What checks a datagram for the half-open number `id`: its address, session and connect ID.
-    pub(super) fn half_open_identity(&self, id: u16) -> Option<(SocketAddr, u8, ConnectId)> {
-        let entry = self.half_open.get(id)?;
-        Some((entry.address, entry.sessions.0, entry.offer.connect_id))
-    }
-
     /// A datagram for a half-open number, from its address and with its session.
     pub(super) fn on_half_open(
         &mut self,
@@ -362,7 +356,7 @@ impl Host {
         if let Some(round_trip) = round_trip {
             return match self.promote(id, round_trip) {
                 Some(slot) => {
-                    let mut received = self.receive(slot, reader, sent_time);
+                    self.receive(slot, reader, sent_time);
                     received.applied = true;
                     received
                 }

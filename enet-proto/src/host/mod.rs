@@ -24,7 +24,9 @@ use crate::events::EventQueue;
 use crate::peer::{Ended, Received, Surroundings};
 use crate::pool::Pool;
 use crate::stats::Stats;
-use crate::wire::{Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, checksum};
+use crate::wire::{
+    Body, Command, ConnectId, Header, MAXIMUM_MTU_BYTES, NO_PEER_ID, Word, checksum,
+};
 use crate::{DisconnectReason, DropReason, Event};
 use addresses::AddressBook;
 use alloc::boxed::Box;
@@ -87,21 +89,8 @@ pub struct Host {
     deadlines: DeadlineQueue,
 }
 
-/// Who sent a datagram.
-#[derive(Clone, Copy, Debug)]
-struct Sender {
-    /// The place of its connection; `None` without one.
-    route: Option<Route>,
-    /// What its checksums start from.
-    seed: ConnectId,
-}
-
-impl Sender {
-    const STRANGER: Self = Self {
-        route: None,
-        seed: ConnectId([0; 4]),
-    };
-}
+/// Why nothing in a datagram had an effect; it is counted. `None` if anything had.
+type Refusal = Option<DropReason>;
 
 /// Whether `commands` starts with a CONNECT.
 fn is_connect_command(commands: &[u8]) -> bool {
@@ -176,10 +165,8 @@ impl Host {
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += data.len() as u64;
         match self.route(from, data) {
-            Ok(received) => match received.dropped {
-                Some(reason) if !received.applied => Handled::Dropped(reason),
-                _ => Handled::Consumed,
-            },
+            Ok(None) => Handled::Consumed,
+            Ok(Some(reason)) => Handled::Dropped(reason),
             Err(reason) => self.refuse_datagram(from, data, reason),
         }
     }
@@ -216,73 +203,93 @@ impl Host {
     }
 
     /// Finds whom a datagram is for, checks that it comes from there, and has it handled.
-    fn route(&mut self, from: SocketAddr, data: &[u8]) -> Result<Received, DropReason> {
+    #[inline]
+    fn route(&mut self, from: SocketAddr, data: &[u8]) -> Result<Refusal, DropReason> {
         if data.len() > MAXIMUM_MTU_BYTES.into() {
             return Err(DropReason::Oversize);
         }
         let mut reader = Reader::new(data);
-        let header = Header::decode(&mut reader).map_err(|_| DropReason::Truncated)?;
-        let sender = self.identify(from, header)?;
+        let word = Word::decode(&mut reader).map_err(|_| DropReason::Truncated)?;
+        let Ok(sent_time) = word.sent_time(&mut reader) else {
+            return Err(DropReason::Truncated);
+        };
+        let header = word.header(sent_time);
+        let route = self.identify(&from, header)?;
         if header.compressed {
-            return self.receive_compressed(from, data, header, sender);
+            return self.receive_compressed(from, data, header, route);
         }
-        self.receive_from(from, data, &mut reader, (header, sender))
+        self.receive_from(from, data, &mut reader, (header, route))
     }
 
-    /// Whom a datagram is for, if it comes from there.
+    /// Whom a datagram is for, if it comes from there; `None` if it is for no connection.
     #[inline]
-    fn identify(&self, from: SocketAddr, header: Header) -> Result<Sender, DropReason> {
-        if header.peer_id == NO_PEER_ID {
-            return if proto_core::is_possible_source(from) {
-                Ok(Sender::STRANGER)
+    fn identify(&self, from: &SocketAddr, header: Header) -> Result<Option<Route>, DropReason> {
+        let id = header.peer_id;
+        if id == NO_PEER_ID {
+            return if proto_core::is_possible_source(*from) {
+                Ok(None)
             } else {
                 Err(DropReason::BadAddress)
             };
         }
-        let route = self.routes.find(header.peer_id);
-        let (address, session, seed) = match route {
+        // Compared where it lies: a copy would be read before it is written.
+        let check = |address: &SocketAddr, session: Option<u8>| {
+            if from != address {
+                Err(DropReason::WrongAddress)
+            } else if session.is_some_and(|session| session != header.session) {
+                Err(DropReason::WrongSession)
+            } else {
+                Ok(())
+            }
+        };
+        let route = self.routes.find(id);
+        match route {
             Route::Peer(slot) => {
                 let peer = self.peers.at(slot).ok_or(DropReason::UnknownPeer)?;
                 let session = (peer.remote_id != NO_PEER_ID).then_some(peer.incoming_session);
-                (peer.address, session, peer.connect_id)
+                check(&peer.address, session)?;
             }
             Route::HalfOpen => {
-                let (address, session, connect_id) = self
-                    .half_open_identity(header.peer_id)
-                    .ok_or(DropReason::UnknownPeer)?;
-                (address, Some(session), connect_id)
+                let entry = self.half_open.get(id).ok_or(DropReason::UnknownPeer)?;
+                check(&entry.address, Some(entry.sessions.0))?;
             }
             Route::Tombstone => {
-                let tombstone = self.tombstones.get(header.peer_id);
-                let tombstone = tombstone.ok_or(DropReason::UnknownPeer)?;
-                let farewell = &tombstone.farewell;
+                let tombstone = self.tombstones.get(id).ok_or(DropReason::UnknownPeer)?;
                 let session = Some(tombstone.incoming_session);
-                (farewell.destination, session, farewell.connect_id)
+                check(&tombstone.farewell.destination, session)?;
             }
             Route::Free => return Err(DropReason::UnknownPeer),
-        };
-        if from != address {
-            return Err(DropReason::WrongAddress);
         }
-        if session.is_some_and(|session| session != header.session) {
-            return Err(DropReason::WrongSession);
-        }
-        let route = Some(route);
-        Ok(Sender { route, seed })
+        Ok(Some(route))
     }
 
-    /// Checks the content of a datagram, which is plain now, and has it handled.
-    #[inline]
+    /// What the checksum of a datagram for number `id` starts from.
+    fn checksum_seed(&self, id: u16) -> ConnectId {
+        let seed = match self.routes.find(id) {
+            Route::Peer(slot) => self.peers.at(slot).map(|peer| peer.connect_id),
+            Route::HalfOpen => self.half_open.get(id).map(|entry| entry.offer.connect_id),
+            Route::Tombstone => self.tombstones.get(id).map(|it| it.farewell.connect_id),
+            Route::Free => None,
+        };
+        seed.unwrap_or_default()
+    }
+
+    /// Checks the content of a datagram, which is plain now, and has it handled. Inlined, since a header that is handed
+    /// over in memory is read in wider steps than it was written in, and the processor waits.
+    #[inline(always)]
     fn receive_from(
         &mut self,
         from: SocketAddr,
         data: &[u8],
         reader: &mut Reader<'_>,
-        (header, sender): (Header, Sender),
-    ) -> Result<Received, DropReason> {
-        self.check_content(data, reader, header, sender.seed)?;
-        match sender.route {
-            None => self.on_stranger((from, data.len()), reader, header),
+        (header, route): (Header, Option<Route>),
+    ) -> Result<Refusal, DropReason> {
+        self.check_content(data, reader, header)?;
+        match route {
+            None => {
+                let received = self.on_stranger((from, data.len()), reader, header)?;
+                Ok(received.refusal())
+            }
             Some(Route::Peer(slot)) => {
                 let bytes = data.len() as u64;
                 if let Some(peer) = self.peers.at_mut(slot) {
@@ -292,9 +299,10 @@ impl Host {
                 Ok(self.receive(slot, reader, header.sent_time))
             }
             Some(Route::HalfOpen) => {
-                Ok(self.on_half_open(header.peer_id, reader, header.sent_time))
+                let received = self.on_half_open(header.peer_id, reader, header.sent_time);
+                Ok(received.refusal())
             }
-            Some(Route::Tombstone) => self.on_tombstone(reader, header),
+            Some(Route::Tombstone) => Ok(self.on_tombstone(reader, header)?.refusal()),
             Some(Route::Free) => Err(DropReason::UnknownPeer),
         }
     }
@@ -305,12 +313,12 @@ impl Host {
         data: &[u8],
         reader: &mut Reader<'_>,
         header: Header,
-        seed: ConnectId,
     ) -> Result<(), DropReason> {
         if self.config.checksum {
             let sum = reader
                 .u32_be("checksum")
                 .map_err(|_| DropReason::Truncated)?;
+            let seed = self.checksum_seed(header.peer_id);
             let header = &data[..header.encoded_len()];
             if checksum(header, seed, reader.rest()) != sum {
                 return Err(DropReason::BadChecksum);
@@ -348,22 +356,21 @@ impl Host {
     }
 
     /// Has the connection in `slot` handle the commands of a datagram.
-    fn receive(&mut self, slot: u16, reader: &mut Reader<'_>, sent_time: Option<u16>) -> Received {
-        let Some(peer) = self.peers.at_mut(slot) else {
-            return Received::default();
-        };
+    fn receive(&mut self, slot: u16, reader: &mut Reader<'_>, sent_time: Option<u16>) -> Refusal {
+        let peer = self.peers.at_mut(slot)?;
         let was_open = peer.state.is_open();
         let was_limited = was_open && peer.incoming_bandwidth != 0;
+        // Read field by field, for the same reason as above.
+        let mut received = Received::default();
         let mut around = Surroundings {
             config: &self.config,
             clock: &self.clock,
             stats: &mut self.stats,
             events: &mut self.events,
             pool: &mut self.receiving,
-            received: Received::default(),
+            received: &mut received,
         };
         peer.receive(reader, sent_time, &mut around);
-        let received = around.received;
         if received.answers {
             let own_bytes = peer.out.own_bytes;
             self.sending.settle(&mut peer.out.beyond_share, own_bytes);
@@ -389,17 +396,19 @@ impl Host {
         if self.receiving.take_refused() {
             self.ask_relief();
         }
-        match received.ended {
-            Some(ended) => self.end_with_reply(slot, ended, sent_time),
-            None if has_output => self.mark_ready(slot),
+        if let Some(ended) = &received.ended {
+            self.end_with_reply(slot, ended, sent_time);
+        } else if has_output {
+            self.mark_ready(slot);
+        } else if received.answers {
             // An acknowledgement may have left a command at the head that expires earlier.
-            None if received.answers => self.arm(slot),
-            None => {}
+            self.arm(slot);
         }
-        received
+        received.refusal()
     }
 
-    fn end_with_reply(&mut self, slot: u16, ended: Ended, sent_time: Option<u16>) {
+    #[cold]
+    fn end_with_reply(&mut self, slot: u16, ended: &Ended, sent_time: Option<u16>) {
         let Some(mut farewell) = self.farewell(slot, 0) else {
             return;
         };

@@ -9,13 +9,41 @@ use core::cmp::Reverse;
 /// Blocks of 1, 2, 4, … places, the last one of 2048: enough for 4095.
 const BLOCKS: usize = 12;
 
+/// The place of a connection. Its tag lies in front of what every datagram needs; in an `Option` it would be in one of the
+/// last lines of the connection, which then had to come from memory whenever a connection is looked for.
+#[derive(Debug)]
+#[repr(u8, align(64))]
+#[expect(clippy::large_enum_variant, reason = "most places are taken")]
+enum Place {
+    Free,
+    Taken(Peer),
+}
+
+impl Place {
+    #[inline]
+    const fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::Taken(peer) => Some(peer),
+            Self::Free => None,
+        }
+    }
+
+    #[inline]
+    const fn peer_mut(&mut self) -> Option<&mut Peer> {
+        match self {
+            Self::Taken(peer) => Some(peer),
+            Self::Free => None,
+        }
+    }
+}
+
 /// Slots with a generation each, lowest free one first.
 ///
 /// Connections lie side by side in blocks that never move: one is found by its number, without a pointer that would have to
 /// come from memory first, and a walk over all of them is a walk through memory. A block that was needed once is kept.
 #[derive(Debug, Default)]
 pub(super) struct PeerTable {
-    blocks: [Vec<Option<Peer>>; BLOCKS],
+    blocks: [Vec<Place>; BLOCKS],
     generations: Vec<u32>,
     free: BinaryHeap<Reverse<u16>>,
 }
@@ -53,28 +81,33 @@ impl PeerTable {
             places.reserve_exact(1 << block);
         }
         if places.len() <= at {
-            places.resize_with(at + 1, || None);
+            places.resize_with(at + 1, || Place::Free);
         }
-        places[at] = Some(peer);
+        places[at] = Place::Taken(peer);
     }
 
     pub(super) fn remove(&mut self, slot: u16) -> Option<Peer> {
         let (block, at) = place(slot);
-        let peer = self.blocks.get_mut(block)?.get_mut(at)?.take()?;
-        self.free.push(Reverse(slot));
-        Some(peer)
+        let place = self.blocks.get_mut(block)?.get_mut(at)?;
+        match core::mem::replace(place, Place::Free) {
+            Place::Taken(peer) => {
+                self.free.push(Reverse(slot));
+                Some(peer)
+            }
+            Place::Free => None,
+        }
     }
 
     #[inline]
     pub(super) fn at(&self, slot: u16) -> Option<&Peer> {
         let (block, at) = place(slot);
-        self.blocks.get(block)?.get(at)?.as_ref()
+        self.blocks.get(block)?.get(at)?.peer()
     }
 
     #[inline]
     pub(super) fn at_mut(&mut self, slot: u16) -> Option<&mut Peer> {
         let (block, at) = place(slot);
-        self.blocks.get_mut(block)?.get_mut(at)?.as_mut()
+        self.blocks.get_mut(block)?.get_mut(at)?.peer_mut()
     }
 
     #[inline]
@@ -88,11 +121,12 @@ impl PeerTable {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
-        self.blocks.iter().flatten().flatten()
+        self.blocks.iter().flatten().filter_map(Place::peer)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
-        self.blocks.iter_mut().flatten().flatten()
+        let places = self.blocks.iter_mut().flatten();
+        places.filter_map(Place::peer_mut)
     }
 }
 

@@ -70,11 +70,10 @@ pub(crate) fn mtu_for(wanted: u32, own: u16) -> u16 {
 /// A server with many connections finds each of them outside of the cache, so the order of the fields is that in which a
 /// datagram needs them, and what is rarely needed comes last.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Peer {
     // Whether a datagram is from the remote, and what the header of one to it says.
     pub(crate) key: PeerKey,
-    pub(crate) address: SocketAddr,
     pub(crate) state: State,
     /// The number by which the remote addresses us.
     pub(crate) wire_id: u16,
@@ -84,10 +83,11 @@ pub(crate) struct Peer {
     pub(crate) incoming_session: u8,
     /// Session of datagrams from us.
     pub(crate) outgoing_session: u8,
-    pub(crate) connect_id: ConnectId,
-    pub(crate) layout: Layout,
     /// Whether it is in the host's queue of peers that have something to send.
     pub(crate) is_ready: bool,
+    pub(crate) connect_id: ConnectId,
+    pub(crate) layout: Layout,
+    pub(crate) address: SocketAddr,
     // What a packet passes, in either direction.
     pub(crate) channels: Channels,
     /// Refusals for a full receive budget since something was delivered.

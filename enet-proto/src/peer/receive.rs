@@ -37,7 +37,7 @@ pub(crate) struct Surroundings<'a> {
     /// What packets that wait may take.
     pub(crate) pool: &'a mut Pool,
     /// What came of the datagram so far.
-    pub(crate) received: Received,
+    pub(crate) received: &'a mut Received,
 }
 
 /// What a datagram did.
@@ -51,6 +51,14 @@ pub(crate) struct Received {
     pub(crate) ended: Option<Ended>,
     /// Whether there may be something to send now that was not before, or another deadline: not after unreliable packets.
     pub(crate) answers: bool,
+}
+
+impl Received {
+    /// Why nothing had an effect.
+    #[inline]
+    pub(crate) const fn refusal(&self) -> Option<DropReason> {
+        if self.applied { None } else { self.dropped }
+    }
 }
 
 /// How a connection ended.

@@ -259,25 +259,32 @@ impl ChannelIn {
             Ok(key) => key,
             Err(reason) => return Verdict::Ignored(reason),
         };
-        let payload = Bytes::copy_from_slice(payload);
-        self.finish_unreliable(key, (PacketFlags::NONE, payload), (held, room), deliver)
+        if key.0 != self.delivered {
+            let packet = (PacketFlags::NONE, Bytes::copy_from_slice(payload));
+            return self.wait_unreliable(key, packet, held, room);
+        }
+        deliver(PacketFlags::NONE, Bytes::copy_from_slice(payload));
+        self.pass_unreliable(key, held);
+        Verdict::Taken
     }
 
-    fn finish_unreliable(
+    /// Notes that the unreliable packet `key` was delivered.
+    #[inline]
+    fn pass_unreliable(&mut self, key: (u64, u16), held: &mut Held) {
+        self.unreliable = key.1;
+        if let Some(ahead) = &mut self.ahead {
+            ahead.evict_incomplete(key, held);
+        }
+    }
+
+    /// Keeps an unreliable packet until the reliable one before it has come.
+    fn wait_unreliable(
         &mut self,
         key: (u64, u16),
         (flags, payload): (PacketFlags, Bytes),
-        (held, room): (&mut Held, Room<'_>),
-        deliver: &mut impl FnMut(PacketFlags, Bytes),
+        held: &mut Held,
+        room: Room<'_>,
     ) -> Verdict {
-        if key.0 == self.delivered {
-            self.unreliable = key.1;
-            deliver(flags, payload);
-            if let Some(ahead) = &mut self.ahead {
-                ahead.evict_incomplete(key, held);
-            }
-            return Verdict::Taken;
-        }
         let waiting = &mut self.ahead.get_or_insert_default().unreliable;
         if waiting.contains_key(&key) {
             return Verdict::Ignored(DropReason::Duplicate);
@@ -331,7 +338,12 @@ impl ChannelIn {
         let (_, reassembly) = ahead.incomplete_unreliable.swap_remove(index);
         held.close(&reassembly);
         let packet = (PacketFlags::UNRELIABLE_FRAGMENT, reassembly.into_payload());
-        self.finish_unreliable(key, packet, (held, room), deliver)
+        if key.0 != self.delivered {
+            return self.wait_unreliable(key, packet, held, room);
+        }
+        deliver(packet.0, packet.1);
+        self.pass_unreliable(key, held);
+        Verdict::Taken
     }
 }
 

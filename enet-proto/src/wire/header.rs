@@ -35,18 +35,9 @@ impl Header {
     /// The input is shorter than its flags say.
     #[inline]
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let word = reader.u16_be("peer id")?;
-        let sent_time = if word & SENT_TIME != 0 {
-            Some(reader.u16_be("sent time")?)
-        } else {
-            None
-        };
-        Ok(Self {
-            peer_id: word & PEER_ID_MASK,
-            session: (word >> SESSION_SHIFT & 3) as u8,
-            compressed: word & COMPRESSED != 0,
-            sent_time,
-        })
+        let word = Word::decode(reader)?;
+        let sent_time = word.sent_time(reader)?;
+        Ok(word.header(sent_time))
     }
 
     /// Writes this header.
@@ -74,6 +65,38 @@ impl Header {
     #[inline]
     pub const fn encoded_len(&self) -> usize {
         if self.sent_time.is_some() { 4 } else { 2 }
+    }
+}
+
+/// The first two bytes: all of a [`Header`] but its sent time.
+///
+/// For the receiver, to whom a result with a whole header in it comes in memory, where reading it waits for writing it.
+#[derive(Clone, Copy)]
+pub(crate) struct Word(u16);
+
+impl Word {
+    #[inline]
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.u16_be("peer id").map(Self)
+    }
+
+    /// Reads the sent time, which follows if this says so.
+    #[inline]
+    pub(crate) fn sent_time(self, reader: &mut Reader<'_>) -> Result<Option<u16>, DecodeError> {
+        if self.0 & SENT_TIME == 0 {
+            return Ok(None);
+        }
+        reader.u16_be("sent time").map(Some)
+    }
+
+    #[inline]
+    pub(crate) const fn header(self, sent_time: Option<u16>) -> Header {
+        Header {
+            peer_id: self.0 & PEER_ID_MASK,
+            session: (self.0 >> SESSION_SHIFT & 3) as u8,
+            compressed: self.0 & COMPRESSED != 0,
+            sent_time,
+        }
     }
 }
 

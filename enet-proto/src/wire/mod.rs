@@ -20,6 +20,7 @@ pub use command::{Body, Command, Fragment};
 pub(crate) use command::{Head, payload};
 pub use connect::{Connect, ConnectId, VerifyConnect};
 pub use header::Header;
+pub(crate) use header::Word;
 
 /// Smallest MTU that a peer may negotiate, in bytes.
 pub const MINIMUM_MTU_BYTES: u16 = 576;

@@ -2,6 +2,7 @@
 
 use super::Agent;
 use crate::Event;
+use crate::check::TAKES_ASYMMETRIC;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use stun_proto::Message;
@@ -34,6 +35,7 @@ impl Agent {
     pub fn set_attributes(&mut self, attributes: &[(u16, &[u8])]) -> Result<(), AttributesError> {
         let own = [
             self.config.nomination_attribute,
+            TAKES_ASYMMETRIC,
             AttributeType::FINGERPRINT.number(),
             AttributeType::ICE_CONTROLLED.number(),
             AttributeType::ICE_CONTROLLING.number(),

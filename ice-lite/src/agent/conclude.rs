@@ -75,9 +75,43 @@ impl Agent {
         })
     }
 
+    /// The pair to use and to name among those that work and are wanted: the best, and an asymmetric one only if it spares a
+    /// relay or nothing else works.
+    fn preferred(&self, wanted: impl Fn(&Pair) -> bool) -> Option<&Pair> {
+        let symmetric = self.best_valid(|pair| pair.is_symmetric() && wanted(pair));
+        let asymmetric = |pair: &Pair| pair.is_asymmetric() && wanted(pair);
+        let asymmetric = self
+            .best_valid(|pair| asymmetric(pair) && self.is_for_both(pair))
+            .or_else(|| self.best_valid(asymmetric));
+        match (symmetric, asymmetric) {
+            (Some(relayed), Some(direct))
+                if self.is_relayed(relayed)
+                    && !self.is_relayed(direct)
+                    && self.is_for_both(direct) =>
+            {
+                Some(direct)
+            }
+            (symmetric, asymmetric) => symmetric.or(asymmetric),
+        }
+    }
+
+    /// Whether the peer can use a pair that works. If its answers come from elsewhere, the peer must have said that it takes
+    /// such answers and must be checking the other half, or be lite and take every nomination for proof. Another one would wait in
+    /// vain, and must not be left so (RFC 8445 section 7.2.5.2.1).
+    pub(super) fn is_for_both(&self, pair: &Pair) -> bool {
+        let Some(moved) = &pair.moved else {
+            return true;
+        };
+        let remote = self.remote.as_ref();
+        remote.is_some_and(|remote| remote.lite || (remote.takes_asymmetric && moved.checked))
+    }
+
     /// How long a better pair is waited for when this one works.
     fn wait_for_better(&self, pair: &Pair) -> Duration {
         let timing = &self.config.timing;
+        if pair.is_asymmetric() {
+            return timing.asymmetric_wait;
+        }
         let local = pair.valid.map_or(pair.local, |valid| valid.local);
         let kinds = [
             self.locals[local].candidate.kind,
@@ -108,7 +142,11 @@ impl Agent {
         if let Some(selected) = self.selected {
             return self.move_from(selected);
         }
-        let best = self.best_valid(|_| true)?;
+        let best = self.preferred(|_| true)?;
+        let asymmetric = best.is_asymmetric();
+        if !self.is_for_both(best) {
+            return None;
+        }
         let open = |pair: &Pair| {
             pair.valid.is_none()
                 && matches!(
@@ -118,7 +156,8 @@ impl Agent {
                 && pair.priority > best.priority
         };
         let since = self.first_valid.unwrap_or(self.now);
-        let at = if self.pairs.iter().any(open) {
+        // The better one may be a pair that the peer's next check makes.
+        let at = if asymmetric || self.pairs.iter().any(open) {
             since + self.wait_for_better(best)
         } else {
             Instant::ZERO
@@ -131,9 +170,19 @@ impl Agent {
         let current = &self.pairs[self.position(selected)?];
         let best = if self.state == State::Disconnected {
             // Nothing is lost by a nomination that the peer may ignore.
-            self.best_valid(|pair| pair.key != selected && pair.last_heard > current.last_heard)?
+            self.preferred(|pair| {
+                pair.key != selected
+                    && pair.last_heard > current.last_heard
+                    && self.is_for_both(pair)
+            })?
         } else {
-            let better = self.best_valid(|_| true)?;
+            let better = self.preferred(|_| true)?;
+            if !self.is_for_both(better) {
+                return None;
+            }
+            if current.is_asymmetric() && better.is_symmetric() {
+                return Some((Instant::ZERO, better.key));
+            }
             let allowed = self.remote.as_ref()?.options.renomination;
             let gain = better.valid.map(|valid| valid.priority)
                 > current.valid.map(|valid| valid.priority);
@@ -304,8 +353,11 @@ impl Agent {
         let Some(selected) = self.selected else {
             return;
         };
-        self.pairs
-            .retain(|pair| pair.key == selected || pair.check.is_some());
+        let asymmetric = self.is_selected_asymmetric();
+        self.pairs.retain(|pair| {
+            // The others of its kind may hold open the port to which the peer sends.
+            pair.key == selected || pair.check.is_some() || (asymmetric && pair.is_asymmetric())
+        });
         self.pairs.shrink_to_fit();
         let pairs = &self.pairs;
         self.triggered
@@ -342,15 +394,19 @@ impl Agent {
             || self
                 .pairs
                 .iter()
-                .any(|pair| pair.state != PairState::Failed)
+                .any(|pair| pair.state != PairState::Failed && !pair.is_asymmetric())
         {
             return None;
         }
         let patience = self.config.timing.patience;
+        // What works on this side alone leads nowhere: a peer that can use it is told so long before.
+        let asymmetric = self.pairs.iter().any(Pair::is_asymmetric);
+        let asymmetric = self.first_valid.filter(|_| asymmetric);
         // Many peers never tell the end of their candidates; after a long silence it is assumed.
         let silence = self.last_candidate + patience;
         let ended = self.local_ended && self.remote_ended;
-        Some(if ended { started + patience } else { silence })
+        let at = if ended { started + patience } else { silence };
+        Some(at.max(asymmetric.map_or(at, |since| since + patience)))
     }
 
     pub(super) fn need_restart(&mut self, reason: RestartReason) {
@@ -383,7 +439,7 @@ impl Agent {
         let current = self
             .selected_pair()
             .filter(|pair| pair.valid.is_some())
-            .or_else(|| self.best_valid(|_| self.previous.is_none() && self.selected.is_none()));
+            .or_else(|| self.preferred(|_| self.previous.is_none() && self.selected.is_none()));
         match current {
             Some(pair) => self.path_of(pair.key),
             None => self.previous.as_ref().map(|previous| previous.path),

@@ -3,6 +3,7 @@
 use super::Agent;
 use crate::candidate::plain;
 use crate::connection::Arrival;
+use crate::pair::Pair;
 use crate::timeline::Entry;
 use crate::{DropReason, Event, PairKey, RestartReason, State};
 use alloc::vec::Vec;
@@ -27,7 +28,7 @@ impl Agent {
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        if !pair.carries(arrival.via, plain(arrival.from)) {
+        if !pair.is_answered_from(arrival.via, plain(arrival.from)) {
             return self.refuse(DropReason::WrongAddress);
         }
         pair.stats.responses_received += 1;
@@ -56,7 +57,7 @@ impl Agent {
         let Some(previous) = &mut self.previous else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        if !previous.carries(arrival.via, plain(arrival.from)) {
+        if !previous.hears(arrival.via, plain(arrival.from)) {
             return self.refuse(DropReason::WrongAddress);
         }
         previous.last_heard = now;
@@ -97,11 +98,35 @@ impl Agent {
         }
     }
 
+    /// Consent was not renewed in time. Where checks go on nevertheless, only they do.
+    fn expire(&mut self, key: PairKey) {
+        let consent = self.pair_mut(key).and_then(|pair| pair.consent.take());
+        self.lose_consent(key);
+        if let Some(index) = self.position(key)
+            && self.needs_consent(&self.pairs[index])
+        {
+            self.pairs[index].consent = consent;
+        }
+    }
+
     pub(super) fn lose_previous(&mut self) {
         if let Some(previous) = self.previous.take() {
             self.note(Entry::ConsentExpired);
             self.tell(Event::ConsentExpired(previous.path));
         }
+    }
+
+    /// Whether consent checks are sent on the pair.
+    ///
+    /// Where each remote has a port of its own, the peer may send to one that only a pair of ours which is not selected
+    /// keeps open. So these go on for as long as such a pair is in use, with or without answers.
+    pub(super) fn needs_consent(&self, pair: &Pair) -> bool {
+        pair.valid.is_some() || (pair.moved.is_some() && self.is_selected_asymmetric())
+    }
+
+    /// Whether the selected pair is answered from elsewhere.
+    pub(super) fn is_selected_asymmetric(&self) -> bool {
+        self.selected_pair().is_some_and(Pair::is_asymmetric)
     }
 
     /// How long a pair may be silent before it counts as disconnected.
@@ -146,7 +171,7 @@ impl Agent {
             .map(|index| self.pairs[index].key);
         let expired: Vec<PairKey> = expired.collect();
         for key in expired {
-            self.lose_consent(key);
+            self.expire(key);
         }
         if self
             .previous
@@ -179,7 +204,7 @@ impl Agent {
     /// The next moment at which consent or silence changes something, or a check or keepalive is due.
     pub(super) fn consent_timeout(&self) -> Option<Instant> {
         let expiries = (0..self.pairs.len()).filter_map(|index| self.expires_at(index));
-        let pairs = self.pairs.iter().filter(|pair| pair.valid.is_some());
+        let pairs = self.pairs.iter().filter(|pair| self.needs_consent(pair));
         let checks =
             pairs.filter_map(|pair| pair.consent.as_ref().map(|consent| consent.next_check));
         let silence = self.silent_at().filter(|_| self.state == State::Completed);

@@ -117,6 +117,8 @@ struct Remote {
     side: Side,
     lite: bool,
     options: Options,
+    /// Whether it said that it takes answers from elsewhere, too.
+    takes_asymmetric: bool,
     /// USERNAME of checks to it.
     username: alloc::string::String,
 }
@@ -184,6 +186,8 @@ struct Previous {
     remote: Remote,
     role: Role,
     path: Path,
+    /// Where its datagrams come from if not from where the path leads.
+    answers_from: Option<SocketAddr>,
     consent: Option<Consent>,
     last_heard: Instant,
     /// When it is forgotten, once there is a new path.
@@ -191,9 +195,17 @@ struct Previous {
 }
 
 impl Previous {
-    /// Whether a packet that came so came on its path; `from` is without scope.
-    fn carries(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
-        self.path.connection == via && (via.is_some() || plain(self.path.remote) == from)
+    /// Whether a packet that came so came from the peer; `from` is without scope.
+    fn hears(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
+        let known = plain(self.path.remote) == from || self.answers_from == Some(from);
+        self.path.connection == via && (via.is_some() || known)
+    }
+
+    /// All addresses from which the peer's datagrams come.
+    fn sources(&self) -> impl Iterator<Item = SocketAddr> {
+        let to = [plain(self.path.remote)].into_iter();
+        let sources = to.chain(self.answers_from);
+        sources.filter(|_| self.path.connection.is_none())
     }
 }
 
@@ -340,9 +352,7 @@ impl Agent {
         let (address, now, base) = (plain(from), self.now, self.base_of(local));
         let mut pairs = self.pairs.iter_mut();
         if let Some(pair) = pairs.find(|pair| {
-            pair.valid.is_some()
-                && pair.carries(via, address)
-                && base.is_none_or(|base| base == plain(pair.base))
+            pair.hears(via, address) && base.is_none_or(|base| base == plain(pair.base))
         }) {
             pair.stats.bytes_received += data.len() as u64;
             pair.stats.last_heard = Some(now);
@@ -359,8 +369,7 @@ impl Agent {
         let (via, from) = (arrival.via, plain(arrival.from));
         let old = self.previous.as_ref();
         let mut pairs = self.pairs.iter();
-        pairs.any(|pair| pair.valid.is_some() && pair.carries(via, from))
-            || old.is_some_and(|old| old.carries(via, from))
+        pairs.any(|pair| pair.hears(via, from)) || old.is_some_and(|old| old.hears(via, from))
     }
 
     /// The fragments to which peers address their checks: ours, and that of before a restart while it still is answered.
@@ -375,17 +384,18 @@ impl Agent {
         (self.generation, self.previous.is_some())
     }
 
-    /// The remote addresses of all pairs that datagrams may come from, and whether the peer has proven to be there.
+    /// The remote addresses of all pairs that datagrams may come from, those of answers too, and whether the peer has proven
+    /// to be there.
     pub(crate) fn remotes(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
         let previous = self.previous.iter();
-        let previous = previous
-            .filter(|old| old.path.connection.is_none())
-            .map(|old| (plain(old.path.remote), true));
-        let pairs = self.pairs.iter();
-        pairs
-            .filter(|pair| pair.link == Link::Udp)
-            .map(|pair| (plain(pair.to), pair.valid.is_some()))
-            .chain(previous)
+        let previous = previous.flat_map(|old| old.sources().map(|source| (source, true)));
+        let pairs = self.pairs.iter().filter(|pair| pair.link == Link::Udp);
+        let pairs = pairs.flat_map(|pair| {
+            let source = pair.answers_from().filter(|_| pair.valid.is_some());
+            let to = (plain(pair.to), pair.valid.is_some());
+            [to].into_iter().chain(source.map(|source| (source, true)))
+        });
+        pairs.chain(previous)
     }
 
     /// Whether a response with this id answers a check of ours.

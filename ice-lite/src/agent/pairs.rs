@@ -164,7 +164,7 @@ impl Agent {
                 nominated: None,
                 rechecks: 0,
                 may_retry: true,
-                moved_at: None,
+                moved: None,
                 consent: None,
                 last_heard: now,
                 last_sent: now,
@@ -370,7 +370,8 @@ impl Agent {
         if self.config.profile == Profile::Strict {
             return None;
         }
-        let valid = self.pairs.iter().filter_map(|pair| pair.valid);
+        let valid = self.pairs.iter().filter(|pair| pair.is_symmetric());
+        let valid = valid.filter_map(|pair| pair.valid);
         let best = valid.map(|valid| valid.priority).max();
         let silent = self.pairs.iter().filter_map(|pair| {
             let check = pair.check.as_ref()?;

@@ -1,6 +1,7 @@
 //! What there is to see of an agent.
 
 use super::Agent;
+use crate::pair::Pair;
 use crate::timeline::Entry;
 use crate::{CandidateKind, PairState, PairView, State, Stats, Timeline};
 use alloc::string::String;
@@ -22,6 +23,7 @@ impl Agent {
                 priority: pair.priority,
                 state: pair.state,
                 is_valid: pair.valid.is_some(),
+                answers_from: pair.answers_from().filter(|_| pair.valid.is_some()),
                 is_nominated: pair.nominated.is_some(),
                 is_selected: self.selected == Some(pair.key),
                 stats: pair.stats,
@@ -60,6 +62,12 @@ impl Agent {
                     path.base, path.remote
                 )?;
                 writeln!(text, ": it is {}.", nature(&path))?;
+                if let Some(from) = self.selected_pair().and_then(Pair::answers_from) {
+                    writeln!(
+                        text,
+                        "The peer's datagrams come from {from}, and none works both ways."
+                    )?;
+                }
                 self.explain_better(text)?;
                 if self.state == State::Disconnected {
                     writeln!(text, "Nothing has been heard on it for a while.")?;

@@ -15,8 +15,8 @@ use stun_proto::attribute::{ErrorNumber, Priority, UnknownAttributes, UseCandida
 use stun_proto::{Integrity, Message};
 
 /// Between two NATs that both give every destination its own port each check comes from a new address, and each answer from
-/// another one, without end. Once so many pairs have ended so, new addresses are followed only every now and then: other
-/// pairs get their turn, and the search can end.
+/// another one, without end. Once so many pairs have ended so, new addresses are followed only every now and then, and not at
+/// all while one of these pairs works: other pairs get their turn, and the search can end.
 const MOST_MOVES: usize = 4;
 /// How often they are followed then.
 const MOVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -182,7 +182,7 @@ impl Agent {
         self.answer(request, ReplyKind::Success(request.integrity));
         let (now, from) = (self.now, plain(request.arrival.from));
         if let Some(previous) = &mut self.previous
-            && previous.carries(request.arrival.via, from)
+            && previous.hears(request.arrival.via, from)
         {
             previous.last_heard = now;
         }
@@ -222,6 +222,9 @@ impl Agent {
         }
         self.answer(request, ReplyKind::Success(request.integrity));
         self.watch(message);
+        if let Some(remote) = &mut self.remote {
+            remote.takes_asymmetric |= check::takes_asymmetric(message);
+        }
         let value = check::nomination(message, self.config.nomination_attribute);
         let nominated = (names && self.role == Role::Controlled)
             .then(|| (request.id, value.unwrap_or_default()));
@@ -291,6 +294,7 @@ impl Agent {
         nominated: Option<(TransactionId, u32)>,
     ) -> Handled<DropReason> {
         let from = arrival.from;
+        self.note_other_half(arrival);
         if arrival.via.is_none() && self.is_running_away(arrival.local, from) {
             return self.refuse(DropReason::MovingAddress);
         }
@@ -362,6 +366,16 @@ impl Agent {
         self.adopt_connection((local, remote), connection)
     }
 
+    /// The peer checks from where answers to other checks came.
+    fn note_other_half(&mut self, arrival: &Arrival) {
+        let from = plain(arrival.from);
+        let moved = self.pairs.iter_mut();
+        let moved = moved.filter_map(|pair| pair.moved.as_mut());
+        for moved in moved.filter(|moved| arrival.via.is_none() && moved.from == from) {
+            moved.checked = true;
+        }
+    }
+
     /// Whether it is one more new address of a peer that has a new one for each check, as has this side.
     fn is_running_away(&self, base: SocketAddr, from: SocketAddr) -> bool {
         let from = plain(from);
@@ -370,14 +384,11 @@ impl Agent {
             .pairs
             .iter()
             .filter(like)
-            .filter(|pair| pair.moved_at.is_some());
-        self.now < self.learned_at + MOVE_INTERVAL
+            .filter(|pair| pair.moved.is_some());
+        let any = |wanted: fn(&Pair) -> bool| self.pairs.iter().filter(like).any(wanted);
+        (self.now < self.learned_at + MOVE_INTERVAL || any(Pair::is_asymmetric))
             && moved.count() >= MOST_MOVES
-            && !self
-                .pairs
-                .iter()
-                .filter(like)
-                .any(|pair| pair.valid.is_some())
+            && !any(Pair::is_symmetric)
             && !self.remotes.iter().any(|remote| remote.address == from)
     }
 
@@ -418,7 +429,7 @@ impl Agent {
         if pair.valid.is_some() {
             return;
         }
-        let moved = pair.moved_at.map(|at| at + MOVE_INTERVAL);
+        let moved = pair.moved.as_ref().map(|moved| moved.at + MOVE_INTERVAL);
         if pair.state == PairState::Failed && moved.is_some_and(|until| now < until) {
             return;
         }

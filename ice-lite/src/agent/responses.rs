@@ -3,13 +3,14 @@
 use super::{Agent, LocalEntry};
 use crate::candidate::{Loopback, judge, plain};
 use crate::check::{self, TransactionId};
-use crate::connection::Arrival;
-use crate::pair::{Check, Valid};
+use crate::connection::{Arrival, Link};
+use crate::pair::{Check, Moved, Valid};
 use crate::timeline::Entry;
 use crate::{
-    Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, PairKey, PairState, Role,
-    State, TcpType, Transport,
+    Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, Nomination, PairKey,
+    PairState, Profile, Role, State, TcpType, Transport,
 };
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use proto_core::Handled;
 use stun_proto::attribute::{ErrorCode, ErrorNumber, XorMappedAddress};
@@ -78,16 +79,21 @@ impl Agent {
         message: &Message<'_>,
     ) -> Handled<DropReason> {
         let (now, base) = (self.now, self.base_of(arrival.local));
+        let (via, from) = (arrival.via, plain(arrival.from));
+        let lenient = self.config.profile != Profile::Strict && via.is_none();
+        let checked = self.is_checked_from(from);
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        let mirrored =
-            pair.carries(arrival.via, plain(arrival.from)) && base == Some(plain(pair.base));
+        let mirrored = pair.carries(via, from);
+        // The peer has signed it, so what was sent there has reached the peer, and what it sends from here reaches us.
+        let counts =
+            base == Some(plain(pair.base)) && (mirrored || (lenient && pair.link == Link::Udp));
         let mapped = match message.class() {
             Class::Success => message.get::<XorMappedAddress>().ok().flatten(),
             _ => None,
         };
-        if mirrored && message.class() == Class::Success {
+        if counts && message.class() == Class::Success {
             let good = mapped.filter(|mapped| judge(mapped.0, Loopback::Allowed).is_ok());
             if good.is_none() {
                 return self.refuse(DropReason::BadAddress);
@@ -98,17 +104,24 @@ impl Agent {
         };
         pair.stats.responses_received += 1;
         pair.stats.last_heard = Some(now);
-        if !mirrored {
-            pair.moved_at = Some(now);
+        let moved = Moved {
+            at: now,
+            from,
+            checked,
+        };
+        pair.moved = (!mirrored || !counts).then(|| Box::new(moved));
+        if !counts {
             self.fail_pair(key, "the answer came from elsewhere");
             return self.refuse(DropReason::WrongAddress);
         }
         pair.last_heard = now;
+        let to = pair.to;
         if check.sends == 1 {
             pair.stats.on_rtt(now.saturating_since(check.first_sent));
         }
         self.stats.responses_received += 1;
-        self.on_proof_of(arrival.from);
+        self.on_proof_of(from);
+        self.on_proof_of(to);
         if !check::unknown(message).is_empty() {
             self.fail_pair(key, "the answer has unknown attributes");
             return self.refuse(DropReason::UnknownAttribute);
@@ -132,6 +145,7 @@ impl Agent {
         );
         let pair = &mut self.pairs[index];
         let first = pair.valid.is_none();
+        let from = pair.answers_from();
         pair.valid = Some(Valid { local, priority });
         // An answer to a cancelled check makes the one that replaced it needless, unless only the new one names the pair.
         let newer = pair.check.as_ref();
@@ -144,6 +158,9 @@ impl Agent {
         self.set_pair_state(key, PairState::Succeeded, "answered");
         if first {
             self.note(Entry::Valid(key, mapped));
+            if let Some(from) = from {
+                self.note(Entry::Asymmetric(key, from));
+            }
             self.first_valid.get_or_insert(self.now);
             self.thaw_like(key);
             self.warm_up(key);
@@ -151,9 +168,23 @@ impl Agent {
         if matches!(self.state, State::New | State::Checking) {
             self.enter(State::Connected);
         }
-        if check.nominates && self.role == Role::Controlling {
+        // In an aggressive search every check nominates, and not every peer can use this pair.
+        let usable = self.config.nomination == Nomination::Regular
+            || self
+                .position(key)
+                .is_some_and(|index| self.is_for_both(&self.pairs[index]));
+        if check.nominates && self.role == Role::Controlling && usable {
             self.on_nomination_answered(key, check);
         }
+    }
+
+    /// Whether the peer has sent checks from this address, without scope.
+    fn is_checked_from(&self, from: SocketAddr) -> bool {
+        self.pairs.iter().any(|pair| {
+            let moved = pair.moved.as_ref();
+            let known = moved.is_some_and(|moved| moved.checked && moved.from == from);
+            known || (pair.stats.requests_received > 0 && pair.carries(None, from))
+        })
     }
 
     /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.

@@ -137,6 +137,7 @@ impl Agent {
             side: Side::new(description.credentials.clone()),
             lite: description.lite,
             options: description.options,
+            takes_asymmetric: false,
             username,
         });
         // Full against lite controls, whoever made the offer (RFC 8445 section 6.1.1).
@@ -199,11 +200,13 @@ impl Agent {
             return;
         }
         let (consent, last_heard) = (pair.consent.take(), pair.last_heard);
+        let answers_from = pair.answers_from();
         self.previous = Some(Box::new(Previous {
             local,
             remote,
             role: self.role,
             path,
+            answers_from,
             consent,
             last_heard,
             until: None,

@@ -7,8 +7,8 @@ use crate::check::{self, Request, TransactionId};
 use crate::connection::Link;
 use crate::pair::{Check, Pair};
 use crate::{
-    CandidateKind, ConnectionId, Nomination, Pacer, PairKey, PairState, Role, State, Transport,
-    tcp_local_preference,
+    CandidateKind, ConnectionId, Nomination, Pacer, PairKey, PairState, Profile, Role, State,
+    Transport, tcp_local_preference,
 };
 use core::net::SocketAddr;
 use core::ops::Range;
@@ -123,7 +123,7 @@ impl Agent {
     fn send_consent(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
         let now = self.now;
         let due = |pair: &Pair| {
-            pair.valid.is_some()
+            self.needs_consent(pair)
                 && pair
                     .consent
                     .as_ref()
@@ -134,7 +134,7 @@ impl Agent {
         let key = self.pairs[index].key;
         let check = self.new_check(index, id, false);
         let interval = self.config.timing.consent_interval;
-        let length = self.write_check(&check, buffer);
+        let length = self.write_check(index, &check, buffer);
         let pair = &mut self.pairs[index];
         if let Some(consent) = &mut pair.consent {
             consent.on_sent(now, id, interval, &mut self.rng);
@@ -164,6 +164,7 @@ impl Agent {
             tie_breaker: self.tie_breaker,
             nominates: false,
             nomination: None,
+            takes_asymmetric: false,
             extra: &[],
         };
         let length = request.write(buffer, &previous.remote.side.key).ok()?;
@@ -198,8 +199,10 @@ impl Agent {
         }
     }
 
-    fn write_check(&self, check: &Check, buffer: &mut [u8]) -> Option<usize> {
+    fn write_check(&self, index: usize, check: &Check, buffer: &mut [u8]) -> Option<usize> {
         let remote = self.remote.as_ref()?;
+        // Only between addresses that nobody told can there be a need to know.
+        let learned = self.remotes[self.pairs[index].remote].learned;
         let request = Request {
             id: check.id,
             username: &remote.username,
@@ -210,6 +213,7 @@ impl Agent {
             nomination: check
                 .nomination
                 .map(|value| (self.config.nomination_attribute, value)),
+            takes_asymmetric: learned && self.config.profile != Profile::Strict,
             extra: &self.extra,
         };
         request.write(buffer, &remote.side.key).ok()
@@ -246,7 +250,7 @@ impl Agent {
         if at > now || check.fails_at() <= now {
             return None;
         }
-        let length = self.write_check(check, buffer);
+        let length = self.write_check(index, check, buffer);
         if let Some(bytes) = length
             && !self.may_send(index, bytes)
         {
@@ -294,7 +298,7 @@ impl Agent {
         }
         let id = TransactionId::random(&mut self.rng);
         let check = self.new_check(index, id, nominates);
-        let Some(length) = self.write_check(&check, buffer) else {
+        let Some(length) = self.write_check(index, &check, buffer) else {
             self.fail_pair(key, "its check cannot be written");
             return None;
         };

@@ -195,6 +195,7 @@ fn what_nobody_authenticates_finds_nobody_and_leaves_nothing() {
             tie_breaker: 1,
             nominates: true,
             nomination: None,
+            takes_asymmetric: false,
             extra: &[],
         };
         let mut buffer = [0; 600];
@@ -307,6 +308,7 @@ fn ten_thousand_lite_sessions_share_one_socket() {
             tie_breaker: 1,
             nominates: true,
             nomination: None,
+            takes_asymmetric: false,
             extra: &[],
         };
         let length = request.write(&mut buffer, &key).expect("it fits");
@@ -321,4 +323,55 @@ fn ten_thousand_lite_sessions_share_one_socket() {
     let done = hall.ids.iter().filter_map(|&id| hall.set.agent(id));
     assert!(done.clone().all(|agent| agent.state() == State::Completed));
     assert_eq!(done.count(), 10_000);
+}
+
+// req: I-75
+#[test]
+fn what_comes_from_another_port_of_a_peer_finds_the_agent_that_asked() {
+    let now = Instant::from_millis(1);
+    let mut set = AgentSet::new(SetConfig::default());
+    let ids = [0, 1].map(|number| {
+        let mut agent = Agent::new(Config::new(seed(number, 1), Role::Controlling)).expect("good");
+        agent
+            .add_local(now, LocalCandidate::host(server()))
+            .expect("a candidate");
+        set.insert(now, agent).expect("room")
+    });
+    // Two peers behind one box, whose port for this server is not the one that they told.
+    let mut peers = [0, 1].map(|number| {
+        let told = SocketAddr::from(([203, 0, 113, 1], 5000 + number));
+        let mut peer = Agent::new(Config::new(seed(number, 2), Role::Controlled)).expect("good");
+        peer.add_local(now, LocalCandidate::host(told))
+            .expect("a candidate");
+        let (id, description) = (ids[usize::from(number)], peer.description());
+        let answer = set.with(id, |agent| {
+            agent.set_remote(now, &description).expect("a description");
+            agent.description()
+        });
+        peer.set_remote(now, &answer.expect("there"))
+            .expect("a description");
+        (told, peer)
+    });
+    let mut buffer = [0; AgentSet::BUFFER];
+    let mut asked = Vec::new();
+    set.handle_timeout(now);
+    while let Some((id, transmit)) = set.poll_transmit(now, &mut buffer) {
+        asked.push((id, transmit.destination, buffer[transmit.bytes].to_vec()));
+    }
+    assert_eq!(asked.len(), 2);
+    for (id, to, check) in asked {
+        let (told, peer) = peers.iter_mut().find(|(told, _)| *told == to).expect("one");
+        assert!(
+            peer.handle_datagram(now, *told, server(), &check)
+                .is_consumed()
+        );
+        let answer = peer.poll_transmit(now, &mut buffer).expect("an answer");
+        let from = SocketAddr::new(told.ip(), told.port() + 1000);
+        let before = set.handle_datagram(now, server(), from, b"data");
+        assert_eq!(before.0, None);
+        let (found, handled) = set.handle_datagram(now, server(), from, &buffer[answer.bytes]);
+        assert_eq!((found, handled), (Some(id), Handled::Consumed));
+        let (found, handled) = set.handle_datagram(now, server(), from, b"data");
+        assert!(found == Some(id) && matches!(handled, Handled::Inner { .. }));
+    }
 }

@@ -193,6 +193,30 @@ impl Match {
             .reach_with(self.players[0], self.players[1], relays)
     }
 
+    /// What it says to agents that take only answers from where they asked.
+    pub(crate) fn reach_symmetric(&self) -> Reach {
+        let relays = [self.relay];
+        let relays = if self.options.relay { &relays[..] } else { &[] };
+        self.world
+            .reach_symmetric(self.players[0], self.players[1], relays)
+    }
+
+    /// Ends the gathering of both: nothing keeps the ports open any more that servers saw.
+    pub(crate) fn stop_gathering(&mut self) {
+        for index in 0..2 {
+            self.player_mut(index).gatherer.stop();
+        }
+    }
+
+    /// Begins a new generation; the other player hears of it.
+    pub(crate) fn restart(&mut self, index: usize) {
+        let now = self.world.now();
+        let player = self.player_mut(index);
+        let description = player.agent.restart(now).expect("the first restart");
+        let told = Signal::Description(Box::new(description));
+        player.signals.tell(told);
+    }
+
     /// Lets a player leave its network for the open internet; its agent is told.
     pub(crate) fn move_out(&mut self, index: usize) {
         let (host, internet) = (self.players[index], World::<Node>::INTERNET);

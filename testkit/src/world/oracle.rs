@@ -2,8 +2,9 @@
 //!
 //! The oracle assumes what any good agent does: both sides know their own addresses and what a server on the internet sees
 //! of them, tell each other both, send to everything they know again and again, and also to the sources of what arrives. A way
-//! works if one endpoint of each side sends to the other's and is let in, both ways. It assumes that mappings live for as
-//! long as that takes, that links lose less than everything, and that a host behind a NAT64 sends to
+//! works if one endpoint of each side sends to the other's and is let in, both ways. Where there is none such, each side may
+//! still reach the other: what it sends comes in at one port, and what comes back has left from another one. It assumes that
+//! mappings live for as long as that takes, that links lose less than everything, and that a host behind a NAT64 sends to
 //! [`nat64_address`]es.
 
 use super::gateway::{Gateway, GatewayState};
@@ -26,6 +27,9 @@ pub enum Reach {
     /// Each other or not: it depends on a draw of a box that pools addresses arbitrarily, or on a case that the oracle
     /// does not decide (an internal-source hairpin with boxes on both sides).
     Uncertain,
+    /// Each other, but answers come from another port than questions go to, whichever ports they try. Who takes only what
+    /// comes from where it sends to asks [`World::reach_symmetric`].
+    Asymmetric,
     /// Each other, if the ports that boxes give next are foretold.
     Predicted,
     /// A relay that both reach.
@@ -164,12 +168,24 @@ impl Side {
 struct Player {
     side: Side,
     known: BTreeSet<Port>,
+    /// Whether an answer has come to anything that it sent.
+    answered: bool,
+}
+
+/// How two sides find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meeting {
+    /// On a way that is the same in both directions.
+    Symmetric,
+    /// On one for each direction.
+    Asymmetric,
+    Never,
 }
 
 /// Whether two sides that know what servers saw of each other find a way.
-fn meet(a: &Side, b: &Side, foretell: bool, lucky: bool) -> bool {
+fn meet(a: &Side, b: &Side, foretell: bool, lucky: bool) -> Meeting {
     if a.blocked || b.blocked {
-        return false;
+        return Meeting::Never;
     }
     let player = |side: &Side, other: &Side| {
         let mut known = BTreeSet::from([Port::Server]);
@@ -179,31 +195,43 @@ fn meet(a: &Side, b: &Side, foretell: bool, lucky: bool) -> bool {
         Player {
             side: side.clone(),
             known,
+            answered: false,
         }
     };
     let (mut a, mut b) = (player(a, b), player(b, a));
     loop {
         let before = a.known.len() + b.known.len();
-        if learn(&a, &mut b, lucky) || learn(&b, &mut a, lucky) {
-            return true;
+        if learn(&mut a, &mut b, lucky) || learn(&mut b, &mut a, lucky) {
+            return Meeting::Symmetric;
         }
         if a.known.len() + b.known.len() == before {
-            return false;
+            break;
         }
+    }
+    if a.answered && b.answered {
+        Meeting::Asymmetric
+    } else {
+        Meeting::Never
     }
 }
 
 /// Lets `from` send to all that it knows, and `to` learn from what gets in; whether one of those is a way in both directions.
-fn learn(from: &Player, to: &mut Player, lucky: bool) -> bool {
+fn learn(from: &mut Player, to: &mut Player, lucky: bool) -> bool {
     let same = |side: &Side| lucky || !side.varies;
     for port in &from.known {
         let source = from.side.port_toward(port);
         if !to.side.admits(port, &source, &to.known, same(&from.side)) {
             continue;
         }
-        let back = to.side.port_toward(&source) == *port;
-        if back && from.side.admits(&source, port, &from.known, same(&to.side)) {
-            return true;
+        let back = to.side.port_toward(&source);
+        if from
+            .side
+            .admits(&source, &back, &from.known, same(&to.side))
+        {
+            from.answered = true;
+            if back == *port {
+                return true;
+            }
         }
         if source.depth() <= Port::DEEPEST {
             to.known.insert(source);
@@ -229,6 +257,17 @@ impl<M: Machine> World<M> {
     /// The best way between two hosts, with relays at the first sockets of these hosts.
     #[must_use]
     pub fn reach_with(&self, a: HostId, b: HostId, relays: &[HostId]) -> Reach {
+        self.best(a, b, relays, true)
+    }
+
+    /// The same for programs that take only what comes from where they send to, as RFC 8445 section 7.2.5.2.1 has it: they have
+    /// no use for what is [`Reach::Asymmetric`] otherwise.
+    #[must_use]
+    pub fn reach_symmetric(&self, a: HostId, b: HostId, relays: &[HostId]) -> Reach {
+        self.best(a, b, relays, false)
+    }
+
+    fn best(&self, a: HostId, b: HostId, relays: &[HostId], asymmetric: bool) -> Reach {
         let mut best = Reach::Impossible;
         for family in [
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -236,7 +275,7 @@ impl<M: Machine> World<M> {
         ] {
             for from in self.ascents(a, family) {
                 for to in self.ascents(b, family) {
-                    best = best.min(self.between(&from, &to));
+                    best = best.min(self.between(&from, &to, asymmetric));
                 }
             }
         }
@@ -303,7 +342,8 @@ impl<M: Machine> World<M> {
             .fold(Side::OPEN, |side, id| side.through(&self.gateways[id.0]))
     }
 
-    fn between(&self, a: &Ascent, b: &Ascent) -> Reach {
+    fn between(&self, a: &Ascent, b: &Ascent, asymmetric: bool) -> Reach {
+        let judge = |a: &Side, b: &Side| judge(a, b, asymmetric);
         let meeting = a
             .zones
             .iter()
@@ -369,14 +409,15 @@ impl<M: Machine> World<M> {
     }
 }
 
-fn judge(a: &Side, b: &Side) -> Reach {
-    if meet(a, b, false, false) {
-        Reach::Direct
-    } else if meet(a, b, false, true) {
-        Reach::Uncertain
-    } else if meet(a, b, true, true) {
-        Reach::Predicted
-    } else {
-        Reach::Impossible
+fn judge(a: &Side, b: &Side, asymmetric: bool) -> Reach {
+    let certain = meet(a, b, false, false);
+    let lucky = meet(a, b, false, true);
+    match (certain, lucky) {
+        (Meeting::Symmetric, _) => Reach::Direct,
+        (Meeting::Asymmetric, _) if asymmetric => Reach::Asymmetric,
+        (_, Meeting::Symmetric) => Reach::Uncertain,
+        (_, Meeting::Asymmetric) if asymmetric => Reach::Uncertain,
+        _ if meet(a, b, true, true) == Meeting::Symmetric => Reach::Predicted,
+        _ => Reach::Impossible,
     }
 }
