@@ -459,7 +459,7 @@ impl Agent {
         self.names.clear();
         self.previous = None;
         self.selected = None;
-        self.sweep_connections();
+        self.close_connections();
         self.enter(State::Closed);
     }
 
