@@ -14,7 +14,6 @@ mod compress;
 mod dtls;
 mod enet;
 mod ice;
-mod ice_tcp;
 mod network;
 mod project;
 mod scene;
