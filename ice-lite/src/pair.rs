@@ -100,6 +100,8 @@ pub(crate) struct Moved {
     pub(crate) at: Instant,
     /// Where it came from, without scope: what else the peer sends on this pair does so, too.
     pub(crate) from: SocketAddr,
+    /// Whether the peer has sent checks from there: then it has the other half of this pair in its list, and it works for both.
+    pub(crate) checked: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -79,12 +79,15 @@ impl Agent {
     /// relay or nothing else works.
     fn preferred(&self, wanted: impl Fn(&Pair) -> bool) -> Option<&Pair> {
         let symmetric = self.best_valid(|pair| pair.is_symmetric() && wanted(pair));
-        let asymmetric = self.best_valid(|pair| pair.is_asymmetric() && wanted(pair));
+        let asymmetric = |pair: &Pair| pair.is_asymmetric() && wanted(pair);
+        let asymmetric = self
+            .best_valid(|pair| asymmetric(pair) && self.is_for_both(pair))
+            .or_else(|| self.best_valid(asymmetric));
         match (symmetric, asymmetric) {
             (Some(relayed), Some(direct))
                 if self.is_relayed(relayed)
                     && !self.is_relayed(direct)
-                    && self.may_nominate_asymmetric() =>
+                    && self.is_for_both(direct) =>
             {
                 Some(direct)
             }
@@ -92,11 +95,15 @@ impl Agent {
         }
     }
 
-    /// Whether the peer can use a pair whose answers come from elsewhere: it said so, or it is lite and takes every nomination
-    /// for proof. Another one has that pair fail, would wait in vain, and must not be left so (RFC 8445 section 7.2.5.2.1).
-    pub(super) fn may_nominate_asymmetric(&self) -> bool {
+    /// Whether the peer can use a pair that works. If its answers come from elsewhere, the peer must have said that it takes
+    /// such answers and must be checking the other half, or be lite and take every nomination for proof. Another one would wait in
+    /// vain, and must not be left so (RFC 8445 section 7.2.5.2.1).
+    pub(super) fn is_for_both(&self, pair: &Pair) -> bool {
+        let Some(moved) = &pair.moved else {
+            return true;
+        };
         let remote = self.remote.as_ref();
-        remote.is_some_and(|remote| remote.takes_asymmetric || remote.lite)
+        remote.is_some_and(|remote| remote.lite || (remote.takes_asymmetric && moved.checked))
     }
 
     /// How long a better pair is waited for when this one works.
@@ -137,7 +144,7 @@ impl Agent {
         }
         let best = self.preferred(|_| true)?;
         let asymmetric = best.is_asymmetric();
-        if asymmetric && !self.may_nominate_asymmetric() {
+        if !self.is_for_both(best) {
             return None;
         }
         let open = |pair: &Pair| {
@@ -163,13 +170,16 @@ impl Agent {
         let current = &self.pairs[self.position(selected)?];
         let best = if self.state == State::Disconnected {
             // Nothing is lost by a nomination that the peer may ignore.
-            let asymmetric = self.may_nominate_asymmetric();
             self.preferred(|pair| {
-                let usable = asymmetric || pair.is_symmetric();
-                pair.key != selected && pair.last_heard > current.last_heard && usable
+                pair.key != selected
+                    && pair.last_heard > current.last_heard
+                    && self.is_for_both(pair)
             })?
         } else {
             let better = self.preferred(|_| true)?;
+            if !self.is_for_both(better) {
+                return None;
+            }
             if current.is_asymmetric() && better.is_symmetric() {
                 return Some((Instant::ZERO, better.key));
             }

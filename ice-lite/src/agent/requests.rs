@@ -294,6 +294,7 @@ impl Agent {
         nominated: Option<(TransactionId, u32)>,
     ) -> Handled<DropReason> {
         let from = arrival.from;
+        self.note_other_half(arrival);
         if arrival.via.is_none() && self.is_running_away(arrival.local, from) {
             return self.refuse(DropReason::MovingAddress);
         }
@@ -363,6 +364,16 @@ impl Agent {
         })?;
         let remote = self.learn_remote(arrival.from, Transport::Tcp(theirs), priority)?;
         self.adopt_connection((local, remote), connection)
+    }
+
+    /// The peer checks from where answers to other checks came.
+    fn note_other_half(&mut self, arrival: &Arrival) {
+        let from = plain(arrival.from);
+        let moved = self.pairs.iter_mut();
+        let moved = moved.filter_map(|pair| pair.moved.as_mut());
+        for moved in moved.filter(|moved| arrival.via.is_none() && moved.from == from) {
+            moved.checked = true;
+        }
     }
 
     /// Whether it is one more new address of a peer that has a new one for each check, as has this side.

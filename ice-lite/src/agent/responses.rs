@@ -81,6 +81,7 @@ impl Agent {
         let (now, base) = (self.now, self.base_of(arrival.local));
         let (via, from) = (arrival.via, plain(arrival.from));
         let lenient = self.config.profile != Profile::Strict && via.is_none();
+        let checked = self.is_checked_from(from);
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
@@ -103,7 +104,12 @@ impl Agent {
         };
         pair.stats.responses_received += 1;
         pair.stats.last_heard = Some(now);
-        pair.moved = (!mirrored || !counts).then(|| Box::new(Moved { at: now, from }));
+        let moved = Moved {
+            at: now,
+            from,
+            checked,
+        };
+        pair.moved = (!mirrored || !counts).then(|| Box::new(moved));
         if !counts {
             self.fail_pair(key, "the answer came from elsewhere");
             return self.refuse(DropReason::WrongAddress);
@@ -163,12 +169,22 @@ impl Agent {
             self.enter(State::Connected);
         }
         // In an aggressive search every check nominates, and not every peer can use this pair.
-        let usable = from.is_none()
-            || self.config.nomination == Nomination::Regular
-            || self.may_nominate_asymmetric();
+        let usable = self.config.nomination == Nomination::Regular
+            || self
+                .position(key)
+                .is_some_and(|index| self.is_for_both(&self.pairs[index]));
         if check.nominates && self.role == Role::Controlling && usable {
             self.on_nomination_answered(key, check);
         }
+    }
+
+    /// Whether the peer has sent checks from this address, without scope.
+    fn is_checked_from(&self, from: SocketAddr) -> bool {
+        self.pairs.iter().any(|pair| {
+            let moved = pair.moved.as_ref();
+            let known = moved.is_some_and(|moved| moved.checked && moved.from == from);
+            known || (pair.stats.requests_received > 0 && pair.carries(None, from))
+        })
     }
 
     /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.
