@@ -36,6 +36,10 @@ func _ready() -> void:
 	for argument in OS.get_cmdline_user_args():
 		var parts := argument.trim_prefix("--").split("=", true, 1)
 		_options[parts[0]] = parts[1] if parts.size() > 1 else ""
+	if _options.has("abilities"):
+		_report_abilities()
+		_quit(0)
+		return
 	if _options.has("arena"):
 		_arena = (load("res://arena.tscn") as PackedScene).instantiate()
 		add_child(_arena)
@@ -80,33 +84,61 @@ func _start() -> void:
 	_enet = ENetMultiplayerPeer.new()
 	var result: Error
 	if _options.get("role", "client") == "server":
-		_enet.set_bind_ip("127.0.0.1")
+		_enet.set_bind_ip(_options.get("bind", "127.0.0.1"))
 		result = _enet.create_server(port, int(_options.get("clients", "32")), channels)
 	else:
-		result = _enet.create_client(_options.get("address", "127.0.0.1"), port, channels)
+		result = _enet.create_client(_options.get("address", "127.0.0.1"), port, channels, 0, 0,
+				int(_options.get("local-port", "0")))
 	if result != OK:
 		_report("error", {"message": "cannot open: %s" % error_string(result)})
 		_quit(1)
 		return
-	if _options.has("dtls-cert") and not _set_up_dtls():
+	if _has_dtls() and not _set_up_dtls():
 		_report("dtls_unavailable", {})
 		_quit(1)
 		return
 	if _options.has("compress"):
 		_enet.host.compress(COMPRESSIONS[_options["compress"]])
 	multiplayer.multiplayer_peer = _enet
-	_report("listening", {"id": multiplayer.get_unique_id(), "port": _enet.host.get_local_port()})
+	# A client with DTLS has no port before it has sent something.
+	var own_port := _enet.host.get_local_port() if multiplayer.is_server() else 0
+	_report("listening", {"id": multiplayer.get_unique_id(), "port": own_port})
+
+
+func _has_dtls() -> bool:
+	return _options.has("dtls-cert") or _options.has("dtls-unsafe") or _options.has("dtls-rsa")
 
 
 ## DTLS with the certificate of the server, which also is what a client trusts.
 func _set_up_dtls() -> bool:
-	var certificate := X509Certificate.new()
-	certificate.load(_options["dtls-cert"])
-	if _options.get("role", "client") == "server":
-		var key := CryptoKey.new()
+	var certificate: X509Certificate
+	if _options.has("dtls-cert"):
+		certificate = X509Certificate.new()
+		certificate.load(_options["dtls-cert"])
+	if _options.get("role", "client") != "server":
+		var options := TLSOptions.client(certificate)
+		if _options.has("dtls-unsafe"):
+			options = TLSOptions.client_unsafe(certificate)
+		return _enet.host.dtls_client_setup(_options.get("dtls-name", ""), options) == OK
+	var key := CryptoKey.new()
+	if _options.has("dtls-rsa"):
+		# As the documentation of Crypto shows it.
+		var crypto := Crypto.new()
+		key = crypto.generate_rsa(2048)
+		certificate = crypto.generate_self_signed_certificate(key, "CN=%s,O=gdwire,C=IT" % _options["dtls-rsa"])
+	else:
 		key.load(_options["dtls-key"])
-		return _enet.host.dtls_server_setup(TLSOptions.server(key, certificate)) == OK
-	return _enet.host.dtls_client_setup(_options["dtls-name"], TLSOptions.client(certificate)) == OK
+	return _enet.host.dtls_server_setup(TLSOptions.server(key, certificate)) == OK
+
+
+## What only an engine with its own ENet can do.
+func _report_abilities() -> void:
+	var over_six := ENetConnection.new()
+	var has_ipv6 := over_six.create_host_bound("::1", 0, 1) == OK
+	var secured := ENetConnection.new()
+	var has_dtls := secured.create_host(1) == OK \
+			and secured.dtls_client_setup("", TLSOptions.client_unsafe()) == OK
+	_report("abilities", {"dtls": has_dtls, "ipv6": has_ipv6})
 
 
 func _on_called(method: String, arguments: Array, node: String) -> void:
@@ -170,6 +202,10 @@ func _obey(command: Dictionary) -> void:
 			_scene_multiplayer.disconnect_peer(peer)
 		"close":
 			_enet.close()
+		"join":
+			# Again, from a port of its own choice.
+			_options["local-port"] = str(command.get("local_port", 0))
+			_start()
 		"free_calls":
 			$Calls.queue_free()
 		"state":

@@ -2,10 +2,10 @@
 
 use serde_json::{Value as Json, json};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Every engine ends by itself after so many seconds, whatever becomes of the test.
@@ -13,6 +13,9 @@ const LIFETIME_SECONDS: u32 = 60;
 
 /// The longest that a server may take to listen.
 const START: Duration = Duration::from_secs(40);
+
+/// Names an engine with its own ENet, as the official builds are.
+const FULL: &str = "GODOT_FULL";
 
 /// A program that speaks one JSON object per line: the engine, or the `gdwire` command.
 #[derive(Debug)]
@@ -43,6 +46,74 @@ pub fn command() -> Option<PathBuf> {
     find("GDWIRE", "the gdwire command")
 }
 
+/// What only an engine with its own ENet can do; one that is linked with the system's library cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// DTLS around ENet.
+    Dtls,
+    /// IPv6, and sockets for both families.
+    Ipv6,
+}
+
+impl Ability {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dtls => "DTLS",
+            Self::Ipv6 => "IPv6",
+        }
+    }
+}
+
+/// An engine that has `ability`: the one that `GODOT_FULL` names, or else `GODOT`; none with a word about it.
+///
+/// # Panics
+/// With `CI=true`, if there is no engine at all; if `GODOT_FULL` names one that lacks it.
+#[must_use]
+pub fn installed_with(ability: Ability) -> Option<PathBuf> {
+    static ABILITIES: OnceLock<Option<(PathBuf, Vec<Ability>)>> = OnceLock::new();
+    let is_full = std::env::var_os(FULL).is_some();
+    let found = ABILITIES.get_or_init(|| {
+        let program = if is_full {
+            find(FULL, "an engine with its own ENet")
+        } else {
+            installed()
+        }?;
+        let abilities = abilities(&program);
+        Some((program, abilities))
+    });
+    let (program, abilities) = found.as_ref()?;
+    if abilities.contains(&ability) {
+        return Some(program.clone());
+    }
+    let name = ability.name();
+    assert!(
+        !is_full,
+        "the engine of {FULL} has no {name}: give one with its own ENet"
+    );
+    // Not with eprintln, which the test harness swallows.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED: this engine's ENet has no {name}; set {FULL} to an engine that has, such as an official build"
+    );
+    None
+}
+
+/// Asks an engine what its ENet can do.
+fn abilities(program: &Path) -> Vec<Ability> {
+    let mut engine = Engine::start_in(program, &["--abilities".to_owned()]);
+    let deadline = Instant::now() + START;
+    while !engine.has("abilities") && Instant::now() < deadline {
+        engine.pump(Duration::from_millis(2));
+    }
+    let event = engine.all("abilities").next();
+    let event = event.unwrap_or_else(|| panic!("no answer: {}", engine.noise()));
+    [("dtls", Ability::Dtls), ("ipv6", Ability::Ipv6)]
+        .into_iter()
+        .filter(|(name, _)| event[name] == true)
+        .map(|(_, ability)| ability)
+        .collect()
+}
+
 pub(crate) fn find(variable: &str, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable)
         .map(PathBuf::from)
@@ -68,7 +139,16 @@ impl Engine {
     /// When it cannot be started.
     #[must_use]
     pub fn start(options: &[String]) -> Self {
-        let mut command = Command::new(installed().expect("checked by the test"));
+        Self::start_in(&installed().expect("checked by the test"), options)
+    }
+
+    /// The same with the engine at `program`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_in(program: &Path, options: &[String]) -> Self {
+        let mut command = Command::new(program);
         command
             .args([
                 "--headless",
@@ -87,9 +167,18 @@ impl Engine {
     /// When it cannot be started, or does not listen.
     #[must_use]
     pub fn server(options: &[&str]) -> Self {
+        Self::server_in(&installed().expect("checked by the test"), options)
+    }
+
+    /// The same with the engine at `program`.
+    ///
+    /// # Panics
+    /// As [`Engine::server`].
+    #[must_use]
+    pub fn server_in(program: &Path, options: &[&str]) -> Self {
         let mut all = vec!["--role=server".to_owned()];
         all.extend(options.iter().map(ToString::to_string));
-        let mut engine = Self::start(&all);
+        let mut engine = Self::start_in(program, &all);
         let deadline = Instant::now() + START;
         while !engine.has("listening") && Instant::now() < deadline {
             engine.pump(Duration::from_millis(2));

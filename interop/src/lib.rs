@@ -5,6 +5,7 @@ pub mod differential;
 pub mod dtls;
 pub mod enet;
 pub mod engine;
+pub mod exchange;
 pub mod gateway;
 pub mod ice;
 pub mod lossy;

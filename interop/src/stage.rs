@@ -8,6 +8,8 @@ use replication_proto::{
     MethodMismatch, NodeConfig, NodeKey, PeerId, RpcCall, RpcConfig, Session, Target, TransferMode,
 };
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The longest that a test waits for one thing.
@@ -107,6 +109,8 @@ pub struct Stage {
     pub states: BTreeMap<String, (u64, u64)>,
     /// The engines, in order of their start.
     pub engines: Vec<Engine>,
+    /// The engine to start from now on; the installed one if none is named here.
+    pub program: Option<PathBuf>,
     port: u16,
 }
 
@@ -154,10 +158,25 @@ impl Stage {
         Self::serving(server, calls, echo)
     }
 
+    /// A server of ours on a free port of `address`, with the usual methods.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn serving_at(address: IpAddr, config: ServerConfig) -> Self {
+        let mut server = Server::new(config).expect("good settings");
+        let calls = server.add_node(calls_node()).expect("a good node");
+        let echo = server.add_node(echo_node()).expect("a good node");
+        Self::bound(address, server, calls, echo)
+    }
+
     fn serving(server: Server, calls: NodeKey, echo: NodeKey) -> Self {
+        Self::bound(Ipv4Addr::LOCALHOST.into(), server, calls, echo)
+    }
+
+    fn bound(address: IpAddr, server: Server, calls: NodeKey, echo: NodeKey) -> Self {
         let driver =
-            blocking::ServerDriver::bind("127.0.0.1:0".parse().expect("an address"), server)
-                .expect("loopback has free ports");
+            blocking::ServerDriver::bind((address, 0).into(), server).expect("a free port");
         let port = driver.local_address().expect("it is bound").port();
         Self::new(Ours::Server(Box::new(driver)), calls, echo, port)
     }
@@ -202,16 +221,28 @@ impl Stage {
     /// When it cannot be made.
     #[must_use]
     pub fn joining(config: ClientConfig, calls: NodeConfig, port: u16) -> Self {
+        Self::joining_at((Ipv4Addr::LOCALHOST, port).into(), config, calls)
+    }
+
+    /// A client of ours that connects to a server at `address`.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn joining_at(address: SocketAddr, config: ClientConfig, calls: NodeConfig) -> Self {
         let mut client = Client::new(config).expect("good settings");
         let calls = client.add_node(calls).expect("a good node");
         let echo = client.add_node(echo_node()).expect("a good node");
-        Self::calling(client, calls, echo, port)
+        Self::connecting(client, calls, echo, address)
     }
 
     fn calling(client: Client, calls: NodeKey, echo: NodeKey, port: u16) -> Self {
-        let driver = blocking::ClientDriver::connect(([127, 0, 0, 1], port).into(), client)
-            .expect("a socket");
-        Self::new(Ours::Client(Box::new(driver)), calls, echo, port)
+        Self::connecting(client, calls, echo, (Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    fn connecting(client: Client, calls: NodeKey, echo: NodeKey, address: SocketAddr) -> Self {
+        let driver = blocking::ClientDriver::connect(address, client).expect("a socket");
+        Self::new(Ours::Client(Box::new(driver)), calls, echo, address.port())
     }
 
     /// A client of ours with default settings.
@@ -230,6 +261,7 @@ impl Stage {
             answers: Vec::new(),
             states: BTreeMap::new(),
             engines: Vec::new(),
+            program: None,
             port,
         }
     }
@@ -249,7 +281,10 @@ impl Stage {
     pub fn engine(&mut self, options: &[&str]) -> usize {
         let mut all = vec![format!("--port={}", self.port)];
         all.extend(options.iter().map(ToString::to_string));
-        self.engines.push(Engine::start(&all));
+        self.engines.push(match &self.program {
+            Some(program) => Engine::start_in(program, &all),
+            None => Engine::start(&all),
+        });
         self.engines.len() - 1
     }
 
@@ -391,7 +426,7 @@ impl Stage {
                 "waiting in vain: {what}\n{}",
                 self.report()
             );
-            self.pump();
+            self.turn();
         }
     }
 
@@ -399,7 +434,7 @@ impl Stage {
     pub fn play(&mut self, duration: Duration) {
         let deadline = Instant::now() + duration;
         while Instant::now() < deadline {
-            self.pump();
+            self.turn();
         }
     }
 
@@ -419,7 +454,8 @@ impl Stage {
         text
     }
 
-    fn pump(&mut self) {
+    /// Lets everybody play once.
+    pub fn turn(&mut self) {
         // A little patience here, so that a side of ours that is over does not make this loop spin.
         let mut wait = Duration::from_millis(1);
         for engine in &mut self.engines {

@@ -1,11 +1,10 @@
-//! The engine and DTLS: its own, where its build has one, and mbedTLS around its plain ENet.
+//! The engine and DTLS with the command: its own, where its build has one, and mbedTLS around its plain ENet.
 
 use gdwire::drive::{date, seed};
 use gdwire::dtls::Identity;
 use interop::dtls::{Bridge, Vault, bridge_program};
-use interop::engine::{self, Engine};
+use interop::engine::{self, Ability, Engine};
 use serde_json::json;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 const NAME: &str = "game.example";
@@ -122,27 +121,12 @@ fn trusting<'a>(url: &'a str, certificate: &'a str) -> Vec<&'a str> {
     arguments
 }
 
-/// Whether the engine says that it has no DTLS; then so does the test.
-fn is_without_dtls(godot: &mut Engine) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !godot.has("listening") && !godot.has("dtls_unavailable") {
-        assert!(Instant::now() < deadline, "{}", godot.noise());
-        godot.pump(Duration::from_millis(20));
-    }
-    let is_without = godot.has("dtls_unavailable");
-    if is_without {
-        // Not with eprintln, which the test harness swallows.
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: this engine has no DTLS (dtls_server_setup and dtls_client_setup: unavailable in this build)"
-        );
-    }
-    is_without
-}
-
 #[test]
 fn the_engine_plays_over_its_own_dtls_in_both_roles() {
-    if engine::installed().is_none() || engine::command().is_none() {
+    let Some(program) = engine::installed_with(Ability::Dtls) else {
+        return;
+    };
+    if engine::command().is_none() {
         return;
     }
     let vault = Vault::new("engine-dtls");
@@ -157,18 +141,16 @@ fn the_engine_plays_over_its_own_dtls_in_both_roles() {
         ]
     };
     let (mut host, port) = host(&certificate, &key);
-    let mut godot = Engine::start(&options("client", port));
-    if is_without_dtls(&mut godot) {
-        return;
-    }
+    let mut godot = Engine::start_in(&program, &options("client", port));
     until("joining", &mut [&mut host, &mut godot], |pair| {
         pair[0].has("peer_connected") && pair[1].has("connected")
     });
     let id = godot.id();
     play(&mut host, &mut godot, (1, id));
 
-    let mut godot = Engine::start(&options("server", 0));
-    assert!(!is_without_dtls(&mut godot));
+    let server = options("server", 0);
+    let server: Vec<_> = server.iter().map(String::as_str).collect();
+    let mut godot = Engine::server_in(&program, &server);
     let url = format!("enet://127.0.0.1:{}?dtls=1", godot.port());
     let mut client = Engine::start_command(&trusting(&url, &certificate));
     until("joining", &mut [&mut client, &mut godot], |pair| {

@@ -29,7 +29,9 @@ pub enum DtlsFailure {
     /// The server's certificate is for another name.
     #[error("the certificate is for another name")]
     WrongName,
-    /// The two sides have no cipher suite, curve or signature in common. A server with an RSA key is a usual cause.
+    /// The two sides have no cipher suite, curve or signature in common. The usual cause is a server with an RSA key, such as
+    /// Godot's `Crypto.generate_rsa` makes: it answers a client of ours with the alert `handshake failure`, which shows as
+    /// this.
     #[error("no cipher suite in common: both sides need ECDHE-ECDSA, so no RSA keys")]
     NothingInCommon,
     /// The other side speaks an older version than DTLS 1.2.
@@ -59,7 +61,7 @@ impl DtlsFailure {
             Self::UntrustedCertificate => Some(Alert(48)),
             // The registry has no alert of its own for a name; this is what mbedTLS and OpenSSL send.
             Self::WrongName => Some(Alert(42)),
-            Self::NothingInCommon | Self::NoExtendedMasterSecret => Some(Alert(40)),
+            Self::NothingInCommon | Self::NoExtendedMasterSecret => Some(Alert::HANDSHAKE_FAILURE),
             Self::OldVersion => Some(Alert(70)),
             Self::Protocol => Some(Alert(10)),
             Self::Alert(_) | Self::Timeout | Self::Closed => None,
@@ -120,6 +122,11 @@ impl From<Error> for DtlsFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a number of the registry")]
 pub struct Alert(pub u8);
+
+impl Alert {
+    /// Nothing of what was offered will do.
+    pub(super) const HANDSHAKE_FAILURE: Self = Self(40);
+}
 
 impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

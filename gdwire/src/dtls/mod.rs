@@ -38,6 +38,11 @@
 //! | size | a record adds up to 37 bytes: ENet's MTU is lowered by [`OVERHEAD`], so that datagrams get no longer |
 //! | not there | session resumption, renegotiation, DTLS 1.3, connection IDs |
 //!
+//! Godot 4.6.3 with its own ENet plays with this in both roles, over IPv4 and IPv6, with and without compression inside:
+//! calls, packets in many fragments, both sides' refusals, clients that come back from the same port. Godot's
+//! `Crypto.generate_rsa` is the one key that does not work: a client of ours then ends with
+//! [`DtlsFailure::NothingInCommon`]. Give such a server a key that `CryptoKey.load` reads from a file, see [`Identity`].
+//!
 //! The machines read no clock here either, but the cryptography takes randomness from the operating system instead of the
 //! seed.
 

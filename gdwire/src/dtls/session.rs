@@ -42,6 +42,7 @@ pub(super) struct Session {
     is_over: bool,
     /// The fatal alert that was heard in the clear.
     alert: Option<Alert>,
+    is_client: bool,
     /// When it ends if nothing happens. The owner's, once the session is open.
     pub(super) deadline: Option<Instant>,
     /// When the library wants to be called.
@@ -61,6 +62,7 @@ impl Session {
         scratch: &mut [u8],
     ) -> Self {
         let mut session = Self::new(config, identity, now);
+        session.is_client = true;
         session.dtls.set_active(true);
         session.run(now, scratch, &mut Deaf, |dtls| {
             dtls.handle_timeout(to_std(now))
@@ -100,6 +102,7 @@ impl Session {
             is_open: false,
             is_over: false,
             alert: None,
+            is_client: false,
             deadline: Some(deadline),
             wake: None,
             shift: 0,
@@ -264,6 +267,10 @@ impl Session {
     /// What failed, in the words of the other side if it said something.
     fn explain(&self, failure: DtlsFailure) -> DtlsFailure {
         match (failure, self.alert) {
+            // A server that cannot pick anything from the hello says this and nothing else (RFC 5246, 7.4.1.3).
+            (DtlsFailure::Timeout, Some(Alert::HANDSHAKE_FAILURE)) if self.is_client => {
+                DtlsFailure::NothingInCommon
+            }
             (DtlsFailure::Timeout, Some(alert)) => DtlsFailure::Alert(alert),
             (failure, _) => failure,
         }

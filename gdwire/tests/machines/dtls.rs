@@ -170,6 +170,28 @@ fn a_client_without_dtls_is_not_served_and_one_with_dtls_says_that_nobody_answer
 }
 
 #[test]
+fn an_alert_instead_of_an_answer_says_why_the_handshake_failed() {
+    for (alert, reason) in [
+        // What a server with an RSA key says.
+        (
+            40,
+            "no cipher suite in common: both sides need ECDHE-ECDSA, so no RSA keys",
+        ),
+        (80, "the other side refuses: internal error"),
+    ] {
+        let mut silent = World::new();
+        let client = connect(&mut silent, 7, trusting(1, NAME));
+        silent.network.run_for(Duration::from_millis(50));
+        let there: SocketAddr = SERVER.parse().unwrap();
+        let alert = [&[21, 0xfe, 0xfd, 0, 0][..], &[0; 6], &[0, 2, 2, alert]].concat();
+        let _ = silent.network.deliver(client, there, &alert);
+        silent.network.run_for(Duration::from_secs(3));
+        let ended = format!("connection failed: DTLS: {reason}");
+        assert_eq!(silent.events(client, 0), [ended]);
+    }
+}
+
+#[test]
 fn plain_datagrams_are_offered_to_others_on_the_socket() {
     let mut world = world(dtls_server());
     let server = world.server;
