@@ -137,7 +137,7 @@ pub(super) fn write(bytes: &mut Bytes, entry: &Entry) {
     }
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) struct Reader<'a>(pub(super) Iter<'a, u8>);
 
 impl Reader<'_> {
