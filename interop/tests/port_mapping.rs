@@ -25,7 +25,10 @@ fn opens_and_closes(speaks: Speaks, by: MappedBy) {
     assert!(!home.reaches(wished, &player.socket), "closed at first");
     let external = player.mapped();
     assert_eq!(external, wished, "the inner port is free outside");
-    let MapperEvent::Mapped { by: used, lease, .. } = player.events[0] else {
+    let MapperEvent::Mapped {
+        by: used, lease, ..
+    } = player.events[0]
+    else {
         panic!("{:?}", player.events);
     };
     assert_eq!((used, player.events.len()), (by, 1));

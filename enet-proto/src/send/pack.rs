@@ -89,15 +89,18 @@ pub(crate) struct Packed {
 }
 
 /// A datagram in the making.
+///
+/// In this order no field that begins as zero is cleared by two writes that overlap, behind which its first read would wait.
+#[repr(C)]
 struct Packing<'a> {
-    writer: Writer<'a>,
-    commands: usize,
+    /// How long its reliable commands wait to be acknowledged; 0 until there is one.
+    timeout_micros: u32,
     /// Whether a command wants to be acknowledged.
     wants_acknowledgement: bool,
     /// Whether something did not fit.
     full: bool,
-    /// How long its reliable commands wait to be acknowledged; 0 until there is one.
-    timeout_micros: u32,
+    writer: Writer<'a>,
+    commands: usize,
 }
 
 impl Packing<'_> {

@@ -335,7 +335,7 @@ impl Agent {
         self.rare = None;
         self.previous = None;
         self.selected = None;
-        self.sweep_connections();
+        self.close_connections();
         self.enter(State::Closed);
     }
 

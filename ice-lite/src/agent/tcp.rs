@@ -310,6 +310,14 @@ impl Agent {
         }
     }
 
+    /// Closes all connections for good.
+    pub(super) fn close_connections(&mut self) {
+        let all = self.tcp.take().into_iter().flat_map(|tcp| tcp.list);
+        for Connection { id: connection, .. } in all {
+            self.tell(Event::Tcp(TcpAction::Close { connection }));
+        }
+    }
+
     /// Closes the connections of a local address that is gone.
     pub(super) fn close_connections_of(&mut self, base: SocketAddr) {
         let Some(tcp) = &self.tcp else {
