@@ -41,7 +41,8 @@ pub struct Config {
     /// as that.
     pub retransmission: core::ops::RangeInclusive<Duration>,
     /// Whether a reliable command is sent again as soon as later ones are acknowledged and it is not (RFC 8985), and not
-    /// only when its time is up. A remote sees earlier copies and nothing else.
+    /// only when its time is up. A remote sees earlier copies and nothing else. Where a third of what is sent is overtaken,
+    /// less is sent at once, down to an eighth of the window.
     pub early_retransmission: bool,
     /// Unit of round-trip times.
     pub precision: Precision,

@@ -84,7 +84,7 @@ fn a_connected_peer_cannot_make_a_host_decompress_more_than_a_datagram() {
     }
 }
 
-/// The hostile cases of the specification that need a compressor; the others are in `hostile.rs`.
+/// The hostile cases of the specification that need a compressor; the others are in `hostile`.
 fn hostile(name: &str) -> Vec<u8> {
     let file: Value = serde_json::from_str(include_str!("data/hostile-enet.json")).unwrap();
     let cases = file["cases"].as_array().unwrap();

@@ -32,6 +32,9 @@ JSON lines of `connect` and `host`
     {\"do\":\"kick\",\"peer\":N}   {\"do\":\"stats\"}   {\"do\":\"quit\"}
   Events are written to standard output:
     listening           address, id (host); one for each listener; certificate (PEM) if dtls=1 made one
+    mapped              internal, external, by (pcp, nat_pmp, upnp), lease_s (null: without end); with --map, again when
+                        the gateway moves the port
+    map_failed, map_lost   reason; the game goes on
     connected           id (own), path (direct)
     connection_failed   reason
     peer_connected      peer
@@ -91,6 +94,8 @@ Examples:
 
   gdwire host 'enet://*:9000' --rpc Main:ping --echo --no-relay --max-clients 4095 --report 10
 
+  gdwire host 'enet://*:9000' --map                 friends join at what the mapped event says
+
   gdwire host 'enet://*:9000?dtls=1' --dtls-cert certificate.pem --dtls-key key.pem
 
 With dtls=1 and no certificate one is made, and shown in the listening event for clients to trust.
@@ -105,15 +110,21 @@ Examples:
   gdwire nat 203.0.113.1:3478 --lifetime
   gdwire nat stun.example.org --json > mine.json     and on the other player's machine
   gdwire nat stun.example.org --peer mine.json
+  gdwire nat --map 9000                              opens UDP port 9000 of a home until Ctrl-C
 
 Names are looked up as hosts; SRV records are not. The server sees nothing but the requests of RFC 5780.
-Exit code 1: no answer came over UDP, so it is blocked or the server is down.
+Exit code 1: no answer came over UDP, so it is blocked or the server is down; with --map, no port was opened, or it
+was lost again.
 
 Fields of --json: server, blocked, local, mapped, mapped_tcp, other (the server's second address), translated,
 mapping and filtering (endpoint_independent, address_dependent, address_and_port_dependent), type (open, moderate,
 strict), classic, hairpin (none, internal_source, external_source), fragments (pass, lost), ports (pattern, delta,
 jitter, confidence in percent, pooling, block, samples), lifetime (at_least_s, less_than_s), rtt_ms, oddities,
-predictions (peer, path, percent, words). What is not known is null.";
+predictions (peer, path, percent, words). What is not known is null.
+
+With --map PCP and NAT-PMP are tried first, UPnP where neither is answered. The mapping is given back at the end.
+Events of --map --json: mapped (internal, external, by: pcp, nat_pmp or upnp; lease_s, null is without end), map_lost,
+map_failed (reason), stopped (reason).";
 
 /// Behind `gdwire serve --help`.
 pub(crate) const SERVE: &str = "\

@@ -1,6 +1,7 @@
 //! `gdwire host`: hosts a game as its server.
 
 use crate::dtls::HostDtls;
+use crate::mapping::{Beside, MappingOptions};
 use crate::ndjson;
 use crate::options::{SessionOptions, seconds};
 use clap::Args;
@@ -35,6 +36,11 @@ pub(crate) struct HostOptions {
     /// Clients hear nothing of each other and cannot call each other (server_relay is off)
     #[arg(long)]
     no_relay: bool,
+    /// Has the gateway open the game's UDP port (PCP, NAT-PMP, UPnP), and keeps it open while the game runs
+    #[arg(long, conflicts_with = "listeners")]
+    map: bool,
+    #[command(flatten)]
+    mapping: MappingOptions,
     #[command(flatten)]
     dtls: HostDtls,
 }
@@ -58,7 +64,15 @@ pub(crate) async fn run(options: HostOptions) -> io::Result<ExitCode> {
         let address = driver.local_address_at(listener)?;
         ndjson::listening(address, certificate.as_ref().and_then(Option::as_deref)).write()?;
     }
-    ndjson::run(driver, options.session, stage).await
+    let mapping = match options.map {
+        true => Beside::start(driver.local_address_at(0)?, &options.mapping)?,
+        false => None,
+    };
+    let ended = ndjson::run(driver, options.session, stage).await;
+    if let Some(mapping) = mapping {
+        mapping.stop().await;
+    }
+    ended
 }
 
 fn config(options: &HostOptions) -> io::Result<ServerConfig> {

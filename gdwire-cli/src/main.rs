@@ -11,6 +11,7 @@ mod dtls;
 mod endpoint;
 mod help;
 mod host;
+mod mapping;
 mod memory;
 mod nat;
 mod ndjson;

@@ -2,6 +2,7 @@
 
 use crate::Credentials;
 use crate::candidate::Loopback;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -178,35 +179,39 @@ pub struct Timing {
     pub restart_interval: Duration,
 }
 
+impl Timing {
+    const DEFAULT: Self = Self {
+        pace: Duration::from_millis(20),
+        retransmission: Duration::from_millis(500),
+        recheck: Duration::from_millis(40),
+        relay_delay: Duration::from_millis(200),
+        host_wait: Duration::from_millis(100),
+        reflexive_wait: Duration::from_millis(200),
+        relayed_wait: Duration::from_millis(500),
+        asymmetric_wait: Duration::from_secs(1),
+        settle: Duration::from_secs(3),
+        patience: Duration::from_millis(39_500),
+        give_up_hint: Duration::from_secs(10),
+        consent_interval: Duration::from_secs(5),
+        consent_expiry: Duration::from_secs(30),
+        disconnected: Duration::from_secs(5),
+        keepalive: Duration::from_secs(15),
+        connect: Duration::from_secs(10),
+        resolution: Duration::from_secs(5),
+        old_generation: Duration::from_secs(10),
+        restart_interval: Duration::from_secs(1),
+    };
+}
+
 impl Default for Timing {
     fn default() -> Self {
-        Self {
-            pace: Duration::from_millis(20),
-            retransmission: Duration::from_millis(500),
-            recheck: Duration::from_millis(40),
-            relay_delay: Duration::from_millis(200),
-            host_wait: Duration::from_millis(100),
-            reflexive_wait: Duration::from_millis(200),
-            relayed_wait: Duration::from_millis(500),
-            asymmetric_wait: Duration::from_secs(1),
-            settle: Duration::from_secs(3),
-            patience: Duration::from_millis(39_500),
-            give_up_hint: Duration::from_secs(10),
-            consent_interval: Duration::from_secs(5),
-            consent_expiry: Duration::from_secs(30),
-            disconnected: Duration::from_secs(5),
-            keepalive: Duration::from_secs(15),
-            connect: Duration::from_secs(10),
-            resolution: Duration::from_secs(5),
-            old_generation: Duration::from_secs(10),
-            restart_interval: Duration::from_secs(1),
-        }
+        Self::DEFAULT
     }
 }
 
 /// Bounds on what remotes can make an agent hold and send.
 ///
-/// Memory of an agent is at most about `pairs` × 400 + (`local` + `remote` + `peer_reflexive`) × 250 + `timeline` × 80 +
+/// Memory of an agent is at most about `pairs` × 700 + (`local` + `remote` + `peer_reflexive`) × 250 + `timeline` × 60 +
 /// `connections` × 240 + `events` × 64 bytes and what the extensions of candidate lines hold (at most 1 KiB each).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -252,29 +257,33 @@ pub struct Limits {
     pub timeline: usize,
 }
 
+impl Limits {
+    const DEFAULT: Self = Self {
+        local: 64,
+        remote: 64,
+        remote_per_ip: 5,
+        peer_reflexive: 32,
+        pairs: 100,
+        unanswered_per_ip: 20,
+        rechecks: 4,
+        unvalidated_packets: 200,
+        unvalidated_bytes: 65_536,
+        answers: 50,
+        answers_per_source: 5,
+        early_checks: 16,
+        held: 32,
+        names: 8,
+        connections: 16,
+        role_switches: 3,
+        replies: 16,
+        events: 256,
+        timeline: 256,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            local: 64,
-            remote: 64,
-            remote_per_ip: 5,
-            peer_reflexive: 32,
-            pairs: 100,
-            unanswered_per_ip: 20,
-            rechecks: 4,
-            unvalidated_packets: 200,
-            unvalidated_bytes: 65_536,
-            answers: 50,
-            answers_per_source: 5,
-            early_checks: 16,
-            held: 32,
-            names: 8,
-            connections: 16,
-            role_switches: 3,
-            replies: 16,
-            events: 256,
-            timeline: 256,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -354,6 +363,76 @@ impl Config {
         match checks.iter().find(|(_, good)| !good) {
             Some(&(field, _)) => Err(ConfigError { field }),
             None => Ok(()),
+        }
+    }
+}
+
+/// Times and limits, which are large, and of which most programs have one set for all their agents.
+#[derive(Debug, PartialEq, Eq)]
+struct Numbers {
+    timing: Timing,
+    limits: Limits,
+}
+
+static USUAL: Numbers = Numbers {
+    timing: Timing::DEFAULT,
+    limits: Limits::DEFAULT,
+};
+
+/// What an agent keeps of its [`Config`].
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// `None` where they are the default.
+    numbers: Option<Arc<Numbers>>,
+    pub(crate) implementation: Implementation,
+    pub(crate) profile: Profile,
+    pub(crate) nomination: Nomination,
+    pub(crate) policy: Policy,
+    pub(crate) standby: Standby,
+    pub(crate) loopback: Loopback,
+    pub(crate) role_attribute: RoleAttribute,
+    pub(crate) remote_filter: Option<fn(IpAddr) -> bool>,
+    pub(crate) nomination_attribute: u16,
+    pub(crate) watched_attribute: Option<u16>,
+}
+
+impl Settings {
+    pub(crate) fn new(config: &Config) -> Self {
+        let numbers = Numbers {
+            timing: config.timing,
+            limits: config.limits,
+        };
+        Self {
+            numbers: (numbers != USUAL).then(|| Arc::new(numbers)),
+            implementation: config.implementation,
+            profile: config.profile,
+            nomination: config.nomination,
+            policy: config.policy,
+            standby: config.standby,
+            loopback: config.loopback,
+            role_attribute: config.role_attribute,
+            remote_filter: config.remote_filter,
+            nomination_attribute: config.nomination_attribute,
+            watched_attribute: config.watched_attribute,
+        }
+    }
+
+    fn numbers(&self) -> &Numbers {
+        self.numbers.as_deref().unwrap_or(&USUAL)
+    }
+
+    pub(crate) fn timing(&self) -> &Timing {
+        &self.numbers().timing
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.numbers().limits
+    }
+
+    /// Uses the times and limits of `other` in place of its own copy, if they are the same.
+    pub(crate) fn share(&mut self, other: &Self) {
+        if self.numbers == other.numbers {
+            self.numbers.clone_from(&other.numbers);
         }
     }
 }

@@ -45,6 +45,10 @@ impl Consent {
         if self.outstanding.len() >= MOST_OUTSTANDING {
             self.outstanding.pop_front();
         }
+        if self.outstanding.capacity() == 0 {
+            // Nearly always there is only one.
+            self.outstanding.reserve_exact(1);
+        }
         self.outstanding.push_back((id, now));
         self.missed = self.missed.saturating_add(1);
         self.next_check = now + spread(interval, rng);

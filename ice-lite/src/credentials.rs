@@ -1,6 +1,7 @@
 //! The name and the password of a session: [`Credentials`].
 
 use crate::candidate::is_ice_char;
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 use proto_core::SeedRng;
@@ -10,8 +11,10 @@ use proto_core::SeedRng;
 /// Both are ice-chars: letters, digits, `+` and `/`. The password does not show in [`Debug`](core::fmt::Debug).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    ufrag: String,
-    password: String,
+    /// The fragment and the password.
+    text: Box<str>,
+    /// Characters of the fragment.
+    split: usize,
 }
 
 /// Why credentials are none.
@@ -48,36 +51,36 @@ impl Credentials {
         if !good(password, 22) {
             return Err(CredentialsError::BadPassword);
         }
+        let mut text = String::with_capacity(ufrag.len() + password.len());
+        text.push_str(ufrag);
+        text.push_str(password);
         Ok(Self {
-            ufrag: ufrag.into(),
-            password: password.into(),
+            text: text.into(),
+            split: ufrag.len(),
         })
     }
 
     /// New ones, of 48 and 144 random bits.
     #[must_use]
     pub fn random(rng: &mut SeedRng) -> Self {
-        let mut text = |chars: usize| -> String {
-            (0..chars)
-                .map(|_| char::from(ICE_CHARS[(rng.next_u32() & 63) as usize]))
-                .collect()
-        };
+        let chars = 0..Self::UFRAG_CHARS + Self::PASSWORD_CHARS;
+        let chars = chars.map(|_| char::from(ICE_CHARS[(rng.next_u32() & 63) as usize]));
         Self {
-            ufrag: text(Self::UFRAG_CHARS),
-            password: text(Self::PASSWORD_CHARS),
+            text: chars.collect(),
+            split: Self::UFRAG_CHARS,
         }
     }
 
     /// The username fragment.
     #[must_use]
     pub fn ufrag(&self) -> &str {
-        &self.ufrag
+        &self.text[..self.split]
     }
 
     /// The password.
     #[must_use]
     pub fn password(&self) -> &str {
-        &self.password
+        &self.text[self.split..]
     }
 }
 
@@ -86,7 +89,7 @@ const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
-            .field("ufrag", &self.ufrag)
+            .field("ufrag", &self.ufrag())
             .finish_non_exhaustive()
     }
 }

@@ -146,4 +146,4 @@ pub use mapping::{
 pub use pacer::Pacer;
 pub use set::{AgentId, AgentSet, InsertError, SetConfig, SetDrop, SetStats};
 pub use stats::{DropReason, PairKey, PairState, PairStats, PairView, Stats};
-pub use timeline::{Entry, Timeline};
+pub use timeline::{Entry, Timeline, Why};

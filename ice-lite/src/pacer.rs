@@ -1,7 +1,7 @@
 //! Rates: [`Pacer`] between new checks, [`Bucket`] for what may be sent and answered.
 
 use core::time::Duration;
-use proto_core::{Instant, Rate, TokenBucket};
+use proto_core::Instant;
 
 /// Spaces new transactions by Ta (RFC 8445 section 14.2).
 ///
@@ -57,37 +57,46 @@ impl Pacer {
     }
 }
 
-/// A rate of whole tokens a second, of which one second's worth is held.
+/// A second, in microseconds.
+const SECOND: u64 = 1_000_000;
+
+/// What may be done at a rate of whole tokens a second, of which one second's worth is held; the rate comes with each call.
+///
+/// It is the moment at which all tokens would be there again, rounded down to the microsecond.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
-    rate: Rate,
-    tokens: TokenBucket,
-    at: Instant,
-}
+pub(crate) struct Bucket(Instant);
 
 impl Bucket {
-    pub(crate) const fn new(per_second: u32) -> Self {
-        let rate = Rate::new(per_second as u64, per_second as u64);
-        Self {
-            rate,
-            tokens: TokenBucket::full(rate),
-            at: Instant::ZERO,
+    pub(crate) const FULL: Self = Self(Instant::ZERO);
+
+    /// How long it takes until `count` tokens, at most a second's worth, have come.
+    const fn time(per_second: u32, count: u32) -> u64 {
+        let (per_second, count) = (per_second as u64, count as u64);
+        let count = if count < per_second {
+            count
+        } else {
+            per_second
+        };
+        match (count * SECOND).checked_div(per_second) {
+            Some(micros) => micros,
+            None => u64::MAX,
         }
     }
 
     /// Takes `count` tokens if they are there.
-    pub(crate) fn take(&mut self, now: Instant, count: u32) -> bool {
-        self.at = self.at.max(now);
-        self.tokens.take(now, self.rate, u64::from(count))
+    pub(crate) fn take(&mut self, now: Instant, per_second: u32, count: u32) -> bool {
+        let full = self.0.max(now).add_micros(Self::time(per_second, count));
+        let there = count <= per_second && full.micros_since(now) <= SECOND;
+        if there {
+            self.0 = full;
+        }
+        there
     }
 
     /// When `count` tokens, or as many as can be, will be there.
-    pub(crate) fn ready_at(&self, count: u32) -> Instant {
-        let count = u64::from(count).min(self.rate.burst);
-        let mut tokens = self.tokens;
-        tokens
-            .ready_at(self.at, self.rate, count)
-            .unwrap_or(Instant::MAX)
+    pub(crate) fn ready_at(self, per_second: u32, count: u32) -> Instant {
+        let full = self.0.add_micros(Self::time(per_second, count));
+        Instant::from_micros(full.as_micros().saturating_sub(SECOND))
     }
 }
 
@@ -118,13 +127,13 @@ mod tests {
 
     #[test]
     fn a_bucket_lets_its_rate_through_and_says_when_it_will_again() {
-        let mut bucket = Bucket::new(5);
+        let mut bucket = Bucket::FULL;
         let passed = (0..10_000)
-            .filter(|&millis| bucket.take(Instant::from_millis(millis), 1))
+            .filter(|&millis| bucket.take(Instant::from_millis(millis), 5, 1))
             .count();
         assert_eq!(passed, 5 + 49);
-        let ready = bucket.ready_at(1);
-        assert!(!bucket.take(Instant::from_micros(ready.as_micros() - 1), 1));
-        assert!(bucket.take(ready, 1));
+        let ready = bucket.ready_at(5, 1);
+        assert!(!bucket.take(Instant::from_micros(ready.as_micros() - 1), 5, 1));
+        assert!(bucket.take(ready, 5, 1));
     }
 }

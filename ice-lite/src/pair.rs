@@ -1,6 +1,6 @@
 //! A local and a remote candidate that may reach each other: [`Pair`].
 
-use crate::candidate::plain;
+use crate::candidate::same;
 use crate::check::TransactionId;
 use crate::connection::{ConnectionId, Link};
 use crate::consent::Consent;
@@ -24,7 +24,7 @@ pub(crate) struct Check {
     pub(crate) nomination: Option<u32>,
     pub(crate) priority: u32,
     pub(crate) first_sent: Instant,
-    pub(crate) sends: u32,
+    pub(crate) sends: u8,
     pub(crate) schedule: Schedule,
 }
 
@@ -43,36 +43,60 @@ impl Check {
 
 /// When copies of a check are sent and when it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Schedule {
-    Interactive {
-        timeout: Duration,
-    },
-    Strict {
-        timeout: Duration,
-    },
+pub(crate) struct Schedule {
+    /// In microseconds, 71 minutes at most.
+    timeout: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Interactive,
+    Strict,
     /// A connection repeats what is lost by itself.
-    Stream {
-        timeout: Duration,
-    },
+    Stream,
 }
 
 impl Schedule {
+    pub(crate) fn interactive(timeout: Duration) -> Self {
+        Self::new(Kind::Interactive, timeout)
+    }
+
+    pub(crate) fn strict(timeout: Duration) -> Self {
+        Self::new(Kind::Strict, timeout)
+    }
+
+    pub(crate) fn stream(timeout: Duration) -> Self {
+        Self::new(Kind::Stream, timeout)
+    }
+
+    fn new(kind: Kind, timeout: Duration) -> Self {
+        Self {
+            timeout: u32::try_from(timeout.as_micros()).unwrap_or(u32::MAX),
+            kind,
+        }
+    }
+
+    fn times(self, factor: u32) -> Duration {
+        Duration::from_micros(u64::from(self.timeout) * u64::from(factor))
+    }
+
     /// When send number `sends`, from 0, is due after the first.
-    pub(crate) fn offset(self, sends: u32) -> Option<Duration> {
-        match (self, sends) {
+    pub(crate) fn offset(self, sends: u8) -> Option<Duration> {
+        match (self.kind, sends) {
             (_, 0) => Some(Duration::ZERO),
-            (Self::Interactive { timeout }, 1..=5) => Some(timeout * (1 << (sends - 1))),
-            (Self::Strict { timeout }, 1..=6) => Some(timeout * ((1 << sends) - 1)),
+            (Kind::Interactive, 1..=5) => Some(self.times(1 << (sends - 1))),
+            (Kind::Strict, 1..=6) => Some(self.times((1 << sends) - 1)),
             _ => None,
         }
     }
 
     /// From the first send to the failure.
     pub(crate) fn total(self) -> Duration {
-        match self {
-            Self::Interactive { timeout } => timeout * 32,
-            Self::Stream { timeout } => timeout,
-            Self::Strict { timeout } => timeout * 79,
+        match self.kind {
+            Kind::Interactive => self.times(32),
+            Kind::Strict => self.times(79),
+            Kind::Stream => self.times(1),
         }
     }
 }
@@ -91,7 +115,7 @@ pub(crate) struct Nominated {
     pub(crate) by: TransactionId,
     /// Value of the attribute, 0 without one.
     pub(crate) value: u32,
-    pub(crate) order: u64,
+    pub(crate) order: u32,
 }
 
 /// The answer to a check of a pair came from elsewhere.
@@ -102,6 +126,68 @@ pub(crate) struct Moved {
     pub(crate) from: SocketAddr,
     /// Whether the peer has sent checks from there: then it has the other half of this pair in its list, and it works for both.
     pub(crate) checked: bool,
+}
+
+/// What [`PairStats`] are made from: what the rates of an agent let grow slowly is narrow, and ends at its largest number.
+#[derive(Clone, Debug)]
+pub(crate) struct Counts {
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    last_heard: Instant,
+    pub(crate) requests_sent: u32,
+    pub(crate) requests_received: u32,
+    pub(crate) responses_received: u32,
+    pub(crate) responses_sent: u32,
+    /// In microseconds; `u32::MAX` before the first, as is the next.
+    rtt: u32,
+    smoothed_rtt: u32,
+    was_heard: bool,
+}
+
+impl Counts {
+    pub(crate) const NONE: Self = Self {
+        bytes_sent: 0,
+        bytes_received: 0,
+        last_heard: Instant::ZERO,
+        requests_sent: 0,
+        requests_received: 0,
+        responses_received: 0,
+        responses_sent: 0,
+        rtt: u32::MAX,
+        smoothed_rtt: u32::MAX,
+        was_heard: false,
+    };
+
+    pub(crate) const fn on_heard(&mut self, now: Instant) {
+        (self.last_heard, self.was_heard) = (now, true);
+    }
+
+    pub(crate) fn on_rtt(&mut self, rtt: Duration) {
+        self.rtt = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX - 1);
+        self.smoothed_rtt = match self.smoothed_rtt {
+            u32::MAX => self.rtt,
+            smoothed => {
+                let smoothed = (u64::from(smoothed) * 7 + u64::from(self.rtt)) / 8;
+                u32::try_from(smoothed).unwrap_or(u32::MAX - 1)
+            }
+        };
+    }
+
+    pub(crate) fn view(&self) -> PairStats {
+        let rtt =
+            |micros: u32| (micros != u32::MAX).then(|| Duration::from_micros(u64::from(micros)));
+        PairStats {
+            requests_sent: self.requests_sent.into(),
+            requests_received: self.requests_received.into(),
+            responses_received: self.responses_received.into(),
+            responses_sent: self.responses_sent.into(),
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received,
+            rtt: rtt(self.rtt),
+            smoothed_rtt: rtt(self.smoothed_rtt),
+            last_heard: self.was_heard.then_some(self.last_heard),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -126,22 +212,22 @@ pub(crate) struct Pair {
     /// The peer's nomination, which counts once the pair is valid.
     pub(crate) nominated: Option<Nominated>,
     /// How often it was checked anew in a free slot.
-    pub(crate) rechecks: u32,
+    pub(crate) rechecks: u8,
     /// Failed by silence, and may be tried once more.
     pub(crate) may_retry: bool,
     /// What the last answer says if it came from elsewhere, which is rare.
     pub(crate) moved: Option<Box<Moved>>,
-    pub(crate) consent: Option<Consent>,
+    pub(crate) consent: Option<Box<Consent>>,
     pub(crate) last_heard: Instant,
     pub(crate) last_sent: Instant,
-    pub(crate) stats: PairStats,
+    pub(crate) counts: Counts,
 }
 
 impl Pair {
     /// Whether a packet that came so belongs to this pair; `from` is without scope.
     pub(crate) fn carries(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
         match via {
-            None => self.link == Link::Udp && plain(self.to) == from,
+            None => self.link == Link::Udp && same(&self.to, &from),
             Some(_) => self.link == Link::Tcp(via),
         }
     }
@@ -230,12 +316,17 @@ mod tests {
     fn checks_are_sent_again_on_the_schedule_of_their_profile() {
         let timeout = Duration::from_millis(500);
         assert_eq!(
-            millis(Schedule::Interactive { timeout }),
+            millis(Schedule::interactive(timeout)),
             [0, 500, 1000, 2000, 4000, 8000, 16_000]
         );
         assert_eq!(
-            millis(Schedule::Strict { timeout }),
+            millis(Schedule::strict(timeout)),
             [0, 500, 1500, 3500, 7500, 15_500, 31_500, 39_500]
         );
+    }
+
+    #[test]
+    fn a_pair_stays_small() {
+        assert_eq!((size_of::<Pair>(), size_of::<Check>()), (312, 48));
     }
 }

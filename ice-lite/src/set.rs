@@ -183,13 +183,16 @@ impl AgentSet {
     ///
     /// # Errors
     /// [`InsertError`]; the agent is lost.
-    pub fn insert(&mut self, now: Instant, agent: Agent) -> Result<AgentId, InsertError> {
+    pub fn insert(&mut self, now: Instant, mut agent: Agent) -> Result<AgentId, InsertError> {
         self.now = self.now.max(now);
         if self.agents.len() >= self.config.agents {
             return Err(InsertError::Full);
         }
         if agent.ufrags().any(|ufrag| self.of_ufrag(ufrag).is_some()) {
             return Err(InsertError::UfragTaken);
+        }
+        if let Some((_, last)) = self.agents.last_key_value() {
+            agent.share_settings(&last.agent);
         }
         let id = AgentId(self.next);
         self.next += 1;

@@ -55,14 +55,6 @@ pub struct PairStats {
 }
 
 impl PairStats {
-    pub(crate) fn on_rtt(&mut self, rtt: Duration) {
-        self.rtt = Some(rtt);
-        self.smoothed_rtt = Some(match self.smoothed_rtt {
-            None => rtt,
-            Some(smoothed) => (smoothed * 7 + rtt) / 8,
-        });
-    }
-
     /// Share of checks without an answer, in thousandths. Checks under way count as lost.
     #[must_use]
     pub fn loss_per_mille(&self) -> u32 {
@@ -182,17 +174,18 @@ pub struct Stats {
     pub events_dropped: u64,
     /// Data that came from a proven address.
     pub datagrams_received: u64,
-    drops: [u64; DropReason::ALL.len()],
+    drops: [u32; DropReason::ALL.len()],
 }
 
 impl Stats {
-    /// How many datagrams were dropped for `reason`.
+    /// How many datagrams were dropped for `reason`; the count ends at `u32::MAX`.
     #[must_use]
     pub const fn dropped(&self, reason: DropReason) -> u64 {
-        self.drops[reason as usize]
+        self.drops[reason as usize] as u64
     }
 
     pub(crate) const fn drop(&mut self, reason: DropReason) {
-        self.drops[reason as usize] += 1;
+        let count = &mut self.drops[reason as usize];
+        *count = count.saturating_add(1);
     }
 }

@@ -438,8 +438,9 @@ fn what_is_removed_or_closed_takes_its_connections_along() {
 
     let mut streams = usual();
     assert!(streams.connect());
+    assert!(streams.accept(1, "203.0.113.2:9").is_some(), "a stranger");
     let now = streams.now;
-    streams.agents[0].close(now);
+    streams.agents[1].close(now);
     streams.run(Duration::from_millis(50));
     assert_eq!([0, 1].map(|index| streams.count(index)), [0, 0]);
 }

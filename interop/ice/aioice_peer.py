@@ -56,6 +56,7 @@ async def main():
             break
         words = json.loads(line)
         if "ufrag" in words:
+            # The second time it is a restart, for which there is no door: the checks that follow have the new credentials.
             connection.remote_username = words["ufrag"]
             connection.remote_password = words["password"]
             task = task or asyncio.create_task(connect(connection))

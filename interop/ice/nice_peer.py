@@ -1,8 +1,9 @@
 """libnice as the other side of a test: signalling as JSON lines on standard input and output, ICE on 127.0.0.1.
 
-    nice_peer.py controlling|controlled [lite] [regular] [renomination]
+    nice_peer.py controlling|controlled [lite] [regular] [renomination] [tcp]
 
-"lite" makes it a lite agent, "regular" lets it nominate as RFC 8445 says and not aggressively.
+"lite" makes it a lite agent, "regular" lets it nominate as RFC 8445 says and not aggressively,
+"tcp" gives it TCP candidates only.
 """
 
 import ctypes
@@ -30,7 +31,8 @@ if "renomination" in sys.argv:
     options |= Nice.AgentOption.SUPPORT_RENOMINATION
 agent = Nice.Agent.new_full(loop.get_context(), Nice.Compatibility.RFC5245, options)
 agent.props.upnp = False
-agent.props.ice_tcp = False
+agent.props.ice_tcp = "tcp" in sys.argv
+agent.props.ice_udp = "tcp" not in sys.argv
 agent.props.controlling_mode = sys.argv[1] == "controlling"
 address = Nice.Address.new()
 address.set_from_string("127.0.0.1")

@@ -1,5 +1,7 @@
 //! One process of the Godot engine that runs the project under `interop/godot`.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value as Json, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -321,6 +323,27 @@ impl Engine {
     #[must_use]
     pub fn noise(&self) -> String {
         self.noise.lock().expect("no writer panics").clone()
+    }
+
+    /// Stops the process, which keeps its sockets and answers nothing.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("ids have 31 bits");
+        kill(Pid::from_raw(id), signal).expect("our own child");
     }
 
     /// Ends the process without a word to anybody.

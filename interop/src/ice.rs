@@ -1,13 +1,16 @@
 //! An agent of `ice-lite` on a real socket, and another implementation of ICE in a process of its own.
 
 mod session;
+mod stranger;
+mod tcp;
 
 pub use session::TheirPair;
+pub use stranger::Stranger;
 
 use crate::engine::{Engine, find};
 use ice_lite::{
     Agent, Candidate, Config, Credentials, Description, Event, LocalCandidate, Loopback, Options,
-    State,
+    State, TcpType, Transport,
 };
 use proto_core::Handled;
 use serde_json::{Value as Json, json};
@@ -15,6 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use tcp::Connections;
 
 /// The longest that anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -87,6 +91,9 @@ pub struct Meeting {
     taken: usize,
     socket: UdpSocket,
     local: SocketAddr,
+    connections: Connections,
+    /// The last datagram that our agent has sent.
+    pub sent: Vec<u8>,
     began: Instant,
 }
 
@@ -106,6 +113,21 @@ impl Meeting {
         Self::at(loopback, process, (config, telling), describe)
     }
 
+    /// The same over TCP alone, with one candidate of this kind.
+    ///
+    /// # Panics
+    /// When a socket or the process cannot be had.
+    #[must_use]
+    pub fn over_tcp(
+        kind: TcpType,
+        process: (PathBuf, &str, &[&str]),
+        setting: (Config, Telling),
+        describe: impl FnOnce(&mut Description),
+    ) -> Self {
+        let place = (Ipv4Addr::LOCALHOST.into(), Transport::Tcp(kind));
+        Self::over(place, process, setting, describe)
+    }
+
     /// The same with our socket at another address of this host.
     ///
     /// # Panics
@@ -117,6 +139,15 @@ impl Meeting {
         setting: (Config, Telling),
         describe: impl FnOnce(&mut Description),
     ) -> Self {
+        Self::over((ip, Transport::Udp), process, setting, describe)
+    }
+
+    fn over(
+        place: (IpAddr, Transport),
+        process: (PathBuf, &str, &[&str]),
+        setting: (Config, Telling),
+        describe: impl FnOnce(&mut Description),
+    ) -> Self {
         let nobody = Credentials::new("none", "nonenonenonenonenonenone").expect("good");
         let mut description = Description::new(nobody);
         describe(&mut description);
@@ -124,13 +155,13 @@ impl Meeting {
             abilities: description.options,
             lite: description.lite,
         };
-        let mut meeting = Self::start(ip, process, setting, signals);
+        let mut meeting = Self::start(place, process, setting, signals);
         meeting.tell();
         meeting
     }
 
     fn start(
-        ip: IpAddr,
+        (ip, transport): (IpAddr, Transport),
         (program, script, words): (PathBuf, &str, &[&str]),
         (mut config, telling): (Config, Telling),
         signals: Signals,
@@ -147,9 +178,13 @@ impl Meeting {
             .args(words);
         let mut agent = Agent::new(config).expect("a valid configuration");
         let began = Instant::now();
-        agent
-            .add_local(now(began), LocalCandidate::host(local))
-            .expect("a candidate");
+        let mut connections = Connections::default();
+        let address = match transport {
+            Transport::Udp => local,
+            Transport::Tcp(kind) => connections.candidate(ip, kind),
+        };
+        let candidate = LocalCandidate::host(address).with_transport(transport);
+        agent.add_local(now(began), candidate).expect("a candidate");
         agent.end_of_local_candidates(now(began));
         Self {
             agent,
@@ -161,6 +196,8 @@ impl Meeting {
             taken: 0,
             socket,
             local,
+            connections,
+            sent: Vec::new(),
             began,
         }
     }
@@ -225,9 +262,8 @@ impl Meeting {
         self.agent.handle_timeout(now(self.began));
         while let Some(transmit) = self.agent.poll_transmit(now(self.began), &mut buffer) {
             // A peer that is gone answers with an error of the system, which silence will tell as well.
-            let _ = self
-                .socket
-                .send_to(&buffer[transmit.bytes], transmit.destination);
+            self.sent = buffer[transmit.bytes].to_vec();
+            let _ = self.socket.send_to(&self.sent, transmit.destination);
         }
         self.socket
             .set_read_timeout(Some(Duration::from_millis(5)))
@@ -242,8 +278,13 @@ impl Meeting {
                 self.received.push(text.into_owned());
             }
         }
-        self.events
-            .extend(core::iter::from_fn(|| self.agent.poll_event()));
+        let at = now(self.began);
+        self.connections
+            .read(at, &mut self.agent, &mut self.received);
+        while let Some(event) = self.agent.poll_event() {
+            self.connections.act(at, &mut self.agent, &event);
+            self.events.push(event);
+        }
     }
 
     /// Goes on until `done`.
@@ -275,12 +316,50 @@ impl Meeting {
 
     /// Sends data over the path of our agent; whether there is one.
     pub fn send(&mut self, text: &str) -> bool {
+        let path = self.agent.path();
+        if path.is_some_and(|path| path.connection.is_some()) {
+            return self.send_framed(text);
+        }
         let sent = self.agent.send(now(self.began), 0..text.len());
         sent.is_ok_and(|transmit| {
             self.socket
                 .send_to(text.as_bytes(), transmit.destination)
                 .is_ok()
         })
+    }
+
+    fn send_framed(&mut self, text: &str) -> bool {
+        let mut out = Vec::new();
+        let at = now(self.began);
+        let sent = self.agent.send_framed(at, text.as_bytes(), &mut out);
+        sent.is_ok_and(|connection| {
+            self.connections.write(connection, &out);
+            true
+        })
+    }
+
+    /// Where our side receives datagrams.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The credentials that the other side has told.
+    ///
+    /// # Panics
+    /// Before that.
+    #[must_use]
+    pub fn their_credentials(&self) -> Credentials {
+        let told = self.peer.events.iter().rev();
+        let mut told = told.filter(|event| event["ufrag"].is_string());
+        let event = told.next().expect("it has told them");
+        let text = |key: &str| event[key].as_str().expect("both are there");
+        Credentials::new(text("ufrag"), text("password")).expect("good ones")
+    }
+
+    /// Hears all that the other side has told once more: it answers our restart with what it is.
+    pub const fn hear_again(&mut self) {
+        self.taken = 0;
     }
 
     /// Restarts our side; its new description is to be told.

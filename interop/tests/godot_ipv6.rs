@@ -58,7 +58,7 @@ fn engines_over_both_families_play_on_one_socket_of_ours() {
         sees(six, over_four) && sees(four, over_six)
     });
     stage.engines[six].rpc(over_four, "Calls", "reliable_on_0", "[4]");
-    stage.engines[four].rpc(over_six, "Calls", "ordered_on_2", "[6]");
+    stage.engines[four].rpc(over_six, "Calls", "reliable_on_1", "[6]");
     stage.until("calls are relayed", |stage| {
         stage
             .engines

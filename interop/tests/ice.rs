@@ -1,11 +1,12 @@
 //! `ice-lite` against aioice, libnice and libjuice, in both roles, inside this host.
 
 use gdwire::drive::seed;
-use ice_lite::{CandidateKind, Config, Description, Event, Nomination, Role, State};
-use interop::ice::{Meeting, Telling, aioice, libjuice, libnice};
+use ice_lite::{CandidateKind, Config, Description, DropReason, Event, Nomination, Role, State};
+use interop::ice::{Meeting, Stranger, Telling, aioice, libjuice, libnice};
 use interop::namespaces::alone;
+use serde_json::json;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WORDS: [&str; 2] = ["controlling", "controlled"];
 
@@ -99,6 +100,104 @@ fn aioice_that_is_killed_is_found_out_when_consent_ends_and_not_while_it_answers
     assert_eq!(meeting.agent.state(), State::Failed);
 }
 
+/// How many answers of the peer to our checks have counted.
+fn answers(meeting: &Meeting) -> u64 {
+    let pairs = meeting.agent.pairs();
+    pairs.map(|pair| pair.stats.responses_received).sum()
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event, Event::ConsentExpired(_))
+}
+
+// req: C-1, C-2, HI-3
+#[test]
+fn a_peer_that_stops_for_a_while_keeps_consent_and_one_that_stays_away_loses_it_whatever_strangers_answer()
+ {
+    let Some(python) = aioice() else { return };
+    let process = (python, "aioice_peer.py", &["controlled"][..]);
+    let config = Config::new(seed().unwrap(), Role::Controlling);
+    let expiry = config.timing.consent_expiry;
+    assert_eq!(expiry, Duration::from_secs(30), "RFC 7675 section 5.1");
+    let mut meeting = Meeting::new(process, config, Telling::Trickle, |description| {
+        description.options.ice2 = false;
+    });
+    meeting.connect();
+
+    meeting.peer.pause();
+    meeting.until("silence", |meeting| {
+        meeting.agent.state() == State::Disconnected
+    });
+    meeting.peer.resume();
+    meeting.until("answer", |meeting| {
+        meeting.agent.state() == State::Completed
+    });
+    meeting.exchange("it is back");
+    assert!(!meeting.events.iter().any(is_end));
+
+    let first = answers(&meeting);
+    let mut answered = Instant::now();
+    meeting.until("an answer", |meeting| {
+        let done = answers(meeting) > first;
+        if !done {
+            // It comes in the next step at the earliest.
+            answered = Instant::now();
+        }
+        done
+    });
+    meeting.peer.pause();
+    let last = answers(&meeting);
+    let mut stranger = Stranger::on_this_host();
+    meeting.until("end of consent", |meeting| {
+        stranger.answer(meeting);
+        meeting.events.iter().any(is_end)
+    });
+    let took = answered.elapsed();
+    assert_eq!(answers(&meeting), last, "no answer of the stranger counts");
+    assert!(took >= expiry, "{took:?}");
+    // The machine may be busy.
+    assert!(took < expiry + Duration::from_secs(10), "{took:?}");
+    assert_eq!(meeting.agent.state(), State::Failed);
+    assert!(!meeting.send("nothing leaves"));
+    let stats = meeting.agent.stats();
+    for reason in [
+        DropReason::WrongAddress,
+        DropReason::BadIntegrity,
+        DropReason::UnknownTransaction,
+    ] {
+        // Two to each of at least four checks.
+        assert!(
+            stats.dropped(reason) >= 8,
+            "{reason:?}: {}",
+            stats.dropped(reason)
+        );
+    }
+}
+
+// req: I-78
+#[test]
+fn aioice_without_a_restart_of_its_own_follows_ours_and_data_goes_on() {
+    let Some(python) = aioice() else { return };
+    let process = (python, "aioice_peer.py", &["controlled"][..]);
+    let config = config("controlled");
+    let mut meeting = Meeting::new(process, config, Telling::Trickle, aggressive);
+    meeting.connect();
+    meeting.run(Duration::from_millis(1100));
+    meeting.restart();
+    meeting.exchange("before it knows");
+    let ours = meeting.agent.credentials();
+    let told = json!({"ufrag": ours.ufrag(), "password": ours.password()});
+    meeting.peer.command(&told);
+    meeting.hear_again();
+    meeting.until("new path", |meeting| {
+        meeting.agent.state() == State::Completed
+    });
+    // The old generation ends, and the consent of both goes on in the new one.
+    meeting.run(Duration::from_secs(18));
+    assert_eq!(meeting.agent.state(), State::Completed);
+    meeting.exchange("after it");
+}
+
 fn nice(python: PathBuf, words: &[&str], config: Config, telling: Telling) -> Meeting {
     let regular = words.contains(&"regular");
     let lite = words.contains(&"lite");
@@ -158,7 +257,7 @@ fn libnice_and_we_restart_in_both_roles_and_data_goes_on() {
         meeting.run(Duration::from_millis(1100));
         let before = meeting.agent.credentials().clone();
         // libnice begins a new generation and tells it, which restarts our side too.
-        meeting.peer.command(&serde_json::json!({"restart": true}));
+        meeting.peer.command(&json!({"restart": true}));
         meeting.until("restart", |meeting| meeting.agent.credentials() != &before);
         meeting.tell();
         meeting.until("new path", |meeting| {

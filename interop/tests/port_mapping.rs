@@ -25,7 +25,14 @@ fn opens_and_closes(speaks: Speaks, by: MappedBy) {
     assert!(!home.reaches(wished, &player.socket), "closed at first");
     let external = player.mapped();
     assert_eq!(external, wished, "the inner port is free outside");
-    assert_eq!(player.events, [MapperEvent::Mapped { external, by }]);
+    let MapperEvent::Mapped {
+        by: used, lease, ..
+    } = player.events[0]
+    else {
+        panic!("{:?}", player.events);
+    };
+    assert_eq!((used, player.events.len()), (by, 1));
+    assert!(lease.is_some(), "PCP and NAT-PMP grant no endless ones");
     assert!(home.reaches(external, &player.socket));
     let candidate = player.mapper.candidate().expect("a mapping");
     assert_eq!(candidate.base(), inner);

@@ -36,7 +36,7 @@ async fn next(driver: &mut PortMappingDriver) -> Option<MapperEvent> {
 
 async fn mapped(driver: &mut PortMappingDriver) -> (SocketAddr, MappedBy) {
     match next(driver).await {
-        Some(MapperEvent::Mapped { external, by }) => (external, by),
+        Some(MapperEvent::Mapped { external, by, .. }) => (external, by),
         other => panic!("{other:?}"),
     }
 }

@@ -161,6 +161,7 @@ impl Session {
                     }
                 }
                 self.free_spawns_of(id);
+                self.forget_times_of(id);
                 if self.config.role == Role::Client && id.is_server() {
                     self.lose_everything(reason);
                 }

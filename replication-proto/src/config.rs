@@ -244,6 +244,10 @@ pub struct Limits {
     pub relay_backlog_bytes: usize,
     /// Nodes that one peer may have spawned here at a time; beyond, it is disconnected. Hardened: 65,536.
     pub spawned_nodes: usize,
+    /// Numbers of nodes that one peer spawned here, and of synchronizers in them, that are remembered when they are gone,
+    /// so that what is on its way counts as [`DropReason::FreedNode`](crate::DropReason::FreedNode) and not as
+    /// [`DropReason::UnknownId`](crate::DropReason::UnknownId); the oldest are forgotten. Hardened: 1024.
+    pub freed_numbers: usize,
     /// What packets of one peer may cost that wait for the application to answer a custom spawn; beyond, it is
     /// disconnected. Hardened: 1 MiB.
     pub held_bytes: usize,
@@ -267,6 +271,7 @@ impl Limits {
             relay_rate: Rate::new(256 << 10, 1 << 20),
             relay_backlog_bytes: 1 << 20,
             spawned_nodes: 65_536,
+            freed_numbers: 1024,
             held_bytes: 1 << 20,
             variant: variant::Limits::new(),
         }
@@ -287,6 +292,8 @@ impl Limits {
             relay_rate: Rate::UNLIMITED,
             relay_backlog_bytes: usize::MAX,
             spawned_nodes: usize::MAX,
+            // A memory, not a limit: without bounds it would grow for ever.
+            freed_numbers: 1024,
             held_bytes: usize::MAX,
             variant: variant::Limits::reference(),
         }

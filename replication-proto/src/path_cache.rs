@@ -71,6 +71,11 @@ impl Received {
         Some((entry.node, is_valid))
     }
 
+    /// Whether a number was given to a node that was here, and may be still.
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.entries.contains_key(&id)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len() + self.unresolved.len()
     }

@@ -370,6 +370,7 @@ impl Session {
         let admitted = self.peers.admitted_at(self.peers.slot(peer)?)?;
         Some(PeerUsage {
             spawned_nodes: admitted.replication.nodes.len(),
+            freed_numbers: admitted.replication.freed.len(),
             held_bytes: self.held_bytes(self.peers.slot(peer)?),
             cached_paths: admitted.received.len(),
             cached_path_bytes: admitted.received.text_bytes(),

@@ -53,7 +53,7 @@ drop_reasons! {
     DuplicateId: "the id is in use",
     /// There is a node of that name already.
     DuplicateName: "the name is taken",
-    /// A confirmed id belonged to a node that has left; an ordinary case.
+    /// The node was here and has left while this was on its way; an ordinary case.
     FreedNode: "the node has left",
     /// The sender's spawn waits for the application, and this cannot wait with it.
     Held: "the packet cannot wait for the application",
@@ -103,7 +103,7 @@ drop_reasons! {
     UnknownCommand: "the command is unknown",
     /// The flags have no meaning.
     UnknownFlags: "the flags are unknown",
-    /// An id that was never given.
+    /// An id that was never given, or not yet: full states are unreliable and can overtake the spawn of their node.
     UnknownId: "the id is unknown",
     /// The node has no such method.
     UnknownMethod: "the method is unknown",
@@ -240,6 +240,8 @@ pub struct PeerUsage {
     pub cached_path_bytes: usize,
     /// Nodes that it spawned here.
     pub spawned_nodes: usize,
+    /// Numbers of those and their synchronizers that are gone.
+    pub freed_numbers: usize,
     /// What its packets cost that wait for the application to answer a custom spawn: their bytes, and 64 for each.
     pub held_bytes: usize,
     /// Relayed packets of it that wait for its rate.

@@ -235,14 +235,15 @@ impl World {
             return;
         };
         let packet = incoming.packet.clone();
+        let is_reliable = incoming.mode.is_reliable();
         let verdict = session.handle_packet(now, incoming);
         // What honest peers can cause: state of what is gone, not there yet, older, or of another owner by now.
         let is_honest = match verdict {
             Verdict::Accepted => true,
+            Verdict::Dropped(DropReason::UnknownId) => !is_reliable,
             Verdict::Dropped(reason) => matches!(
                 reason,
-                DropReason::UnknownId
-                    | DropReason::Stale
+                DropReason::Stale
                     | DropReason::Unauthorized
                     | DropReason::UnknownNode
                     | DropReason::FreedNode

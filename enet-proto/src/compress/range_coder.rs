@@ -66,7 +66,7 @@ impl Compressor for RangeCoder {
         if input.is_empty() {
             return None;
         }
-        let mut model = Model::new(self);
+        let mut model = Model::new(&mut self.arena, &mut self.root);
         let mut encoder = Encoder::new(output);
         for &value in input {
             model.encode(value, &mut encoder)?;
@@ -78,7 +78,8 @@ impl Compressor for RangeCoder {
         if input.is_empty() {
             return None;
         }
-        match Model::new(self).decompress(input, output) {
+        let mut model = Model::new(&mut self.arena, &mut self.root);
+        match model.decompress(input, output) {
             Ok(length) => Some(length),
             Err(Failure::Refused) => None,
             Err(Failure::Damaged) => damaged::decompress(&mut self.arena, input, output),
@@ -102,11 +103,11 @@ struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    fn new(coder: &'a mut RangeCoder) -> Self {
-        coder.root.forget();
+    fn new(arena: &'a mut Arena, root: &'a mut Root) -> Self {
+        root.forget();
         Self {
-            contexts: Contexts::new(&mut coder.arena),
-            root: &mut coder.root,
+            contexts: Contexts::new(arena),
+            root,
         }
     }
 
@@ -121,51 +122,74 @@ impl<'a> Model<'a> {
 
     #[inline(always)]
     fn encode(&mut self, value: u8, encoder: &mut Encoder<'_>) -> Option<()> {
-        let Self { contexts, root } = self;
-        let mut context = contexts.longest;
-        let (mut first, mut longer) = (Link::ROOT, Link::ROOT);
+        let context = self.contexts.longest;
+        if context == Link::ROOT {
+            let node = self.encode_in_root(value, encoder)?;
+            self.advance(node);
+            return Some(());
+        }
+        let (first, is_found) = self.contexts.code(context, value, encoder)?;
+        if is_found {
+            self.contexts.advance_known(first);
+            return Some(());
+        }
+        let (mut longer, mut context) = (first, self.contexts.at(context).parent());
         loop {
             let (node, is_found) = if context == Link::ROOT {
-                let symbol = root.symbol(value);
-                encoder.code(symbol.below, symbol.frequency, root.total())?;
-                (root.touch(contexts, symbol), true)
+                (self.encode_in_root(value, encoder)?, true)
             } else {
-                contexts.code(context, value, encoder)?
+                self.contexts.code(context, value, encoder)?
             };
-            // For the first this writes to the root, which has no shorter context and reads none.
-            contexts.at_mut(longer).parent = node;
-            if first == Link::ROOT {
-                first = node;
-            }
+            self.contexts.open(longer, node);
             if is_found {
                 break;
             }
             longer = node;
-            context = contexts.at(context).parent;
+            context = self.contexts.at(context).parent();
         }
         self.advance(first);
         Some(())
     }
 
+    #[inline(always)]
+    fn encode_in_root(&mut self, value: u8, encoder: &mut Encoder<'_>) -> Option<Link> {
+        let symbol = self.root.symbol(value);
+        encoder.code(symbol.below, symbol.frequency, self.root.total())?;
+        Some(self.root.touch(&mut self.contexts, symbol))
+    }
+
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, Failure> {
         let tail = Tail::of(input);
         let mut decoder = Decoder::new(input, &tail);
-        let mut length = 0;
+        let room = output.len();
+        let mut output = output.iter_mut();
         loop {
             let mut context = self.contexts.longest;
             let mut node = Link::ROOT;
+            if context != Link::ROOT {
+                let decoded = self.contexts.decode(context, &mut decoder);
+                node = decoded.ok_or(Failure::Refused)?;
+                // Most bytes of most datagrams end here: no context is to be changed then.
+                if node != Link::ROOT {
+                    *output.next().ok_or(Failure::Refused)? = self.contexts.at(node).value();
+                    self.contexts.advance_known(node);
+                    continue;
+                }
+                context = self.contexts.at(context).parent();
+            }
             while context != Link::ROOT {
                 let decoded = self.contexts.decode(context, &mut decoder);
                 node = decoded.ok_or(Failure::Refused)?;
                 if node != Link::ROOT {
                     break;
                 }
-                context = self.contexts.at(context).parent;
+                context = self.contexts.at(context).parent();
             }
             if context == Link::ROOT {
                 node = self.decode_in_root(&mut decoder)?;
                 if node == Link::ROOT {
                     // An empty result is C's way to refuse.
+                    let length = room - output.len();
                     let is_empty = length == 0;
                     return if is_empty {
                         Err(Failure::Refused)
@@ -175,23 +199,22 @@ impl<'a> Model<'a> {
                 }
             }
             let value = self.contexts.at(node).value();
-            *output.get_mut(length).ok_or(Failure::Refused)? = value;
-            length += 1;
+            *output.next().ok_or(Failure::Refused)? = value;
             let longest = self.contexts.patch(value, node, context);
-            self.advance(longest);
+            self.advance(longest.ok_or(Failure::Damaged)?);
         }
     }
 
     /// The context that the next byte opens, when it is in no longer one; none at the end.
     #[inline(always)]
     fn decode_in_root(&mut self, decoder: &mut Decoder<'_>) -> Result<Link, Failure> {
-        let code = decoder.read(self.root.total()).ok_or(Failure::Refused)?;
+        let (unit, code) = decoder.read(self.root.total()).ok_or(Failure::Refused)?;
         if code < root::ESCAPES {
             return Ok(Link::ROOT);
         }
         let value = self.root.find(code).ok_or(Failure::Damaged)?;
         let symbol = self.root.symbol(value);
-        decoder.consume(symbol.below, symbol.frequency);
+        decoder.pass(unit, unit.wrapping_mul(symbol.below), symbol.frequency);
         Ok(self.root.touch(&mut self.contexts, symbol))
     }
 }

@@ -66,16 +66,16 @@ impl Overtaking {
 
 impl Peer {
     /// Finds what was overtaken by something that has been acknowledged, to be sent again.
-    pub(super) fn find_overtaken(&mut self) {
-        let timeout_micros = self.retransmission_timeout();
+    pub(super) fn find_overtaken(&mut self, now: Instant) {
+        let times = (now, self.retransmission_timeout());
         while let Some(&(channel, sequence)) = self.out.sent_once.front() {
-            if !self.lose_if_overtaken((channel, sequence), None, timeout_micros) {
+            if !self.lose_if_overtaken((channel, sequence), None, times) {
                 break;
             }
             self.out.sent_once.pop_front();
         }
         while let Some(&(sent, channel, sequence)) = self.out.resent.front() {
-            if !self.lose_if_overtaken((channel, sequence), Some(sent), timeout_micros) {
+            if !self.lose_if_overtaken((channel, sequence), Some(sent), times) {
                 break;
             }
             self.out.resent.pop_front();
@@ -87,7 +87,7 @@ impl Peer {
         &mut self,
         (channel, sequence): (u8, u16),
         resent: Option<Instant>,
-        timeout_micros: u32,
+        (now, timeout_micros): (Instant, u32),
     ) -> bool {
         let round_trip_micros = self.round_trip.mean_micros();
         let lead_micros = self.overtaking.lead_micros(round_trip_micros);
@@ -107,6 +107,8 @@ impl Peer {
         }
         flight.timeout_micros = timeout_micros;
         flight.state = SlotState::Lost;
+        let sent = flight.sent;
+        self.brake.overtaken(sent, now);
         self.lost(channel, sequence, bytes);
         true
     }

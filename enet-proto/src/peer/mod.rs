@@ -1,5 +1,6 @@
 //! One connection: [`Peer`], and what each incoming command does to it.
 
+mod brake;
 mod channels;
 mod early;
 mod receive;
@@ -22,6 +23,7 @@ use crate::wire::{
 };
 use crate::{PacketFlags, PeerKey, SendError};
 use alloc::boxed::Box;
+use brake::Brake;
 use bytes::Bytes;
 use channels::Channels;
 use core::net::SocketAddr;
@@ -112,6 +114,8 @@ pub(crate) struct Peer {
     pub(crate) retransmission: Retransmission,
     /// What acknowledgements say about the order of arrival.
     overtaking: Overtaking,
+    /// What share of the window is used.
+    brake: Brake,
     /// When the oldest of the commands was sent that have expired since the last acknowledgement.
     earliest_timeout: Option<Instant>,
     pub(crate) window_bytes: u32,
@@ -187,6 +191,7 @@ impl Peer {
             last_acknowledged: None,
             earliest_timeout: None,
             overtaking: Overtaking::default(),
+            brake: Brake::default(),
             retransmit_at: Instant::ZERO,
             tidy_at: Instant::ZERO,
             armed: None,
@@ -242,6 +247,13 @@ impl Peer {
             throttle_deceleration: self.throttle.deceleration,
             connect_id: self.connect_id,
         }
+    }
+
+    /// How many bytes of reliable packets may fly now; a datagram always may.
+    #[inline]
+    pub(crate) fn open_window_bytes(&self) -> u64 {
+        let window = self.brake.apply(self.window_bytes, self.throttle.value);
+        window.max(self.layout.mtu_bytes.into())
     }
 
     #[inline]

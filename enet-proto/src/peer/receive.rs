@@ -230,7 +230,7 @@ impl Peer {
             self.out.forget_attempts();
         } else if acknowledged {
             if self.retransmission.is_early {
-                self.find_overtaken();
+                self.find_overtaken(around.clock.now());
             }
             self.find_retransmit_at();
         }
@@ -430,6 +430,7 @@ impl Peer {
             self.out.flying_bytes -= piece.bytes().len();
         }
         self.overtaking.acknowledged(flight, clock.now(), micros);
+        self.brake.acknowledged(flight.sent, clock.now());
         let out = &mut self.out;
         output
             .in_flight
@@ -461,6 +462,7 @@ impl Peer {
             self.out.flying -= 1;
         }
         self.overtaking.acknowledged(flight, clock.now(), micros);
+        self.brake.acknowledged(flight.sent, clock.now());
         control.remove(sequence, |_| ());
         self.measured(clock.now(), micros);
         self.disconnect_if_drained();

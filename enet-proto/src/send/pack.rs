@@ -89,15 +89,18 @@ pub(crate) struct Packed {
 }
 
 /// A datagram in the making.
+///
+/// In this order no field that begins as zero is cleared by two writes that overlap, behind which its first read would wait.
+#[repr(C)]
 struct Packing<'a> {
-    writer: Writer<'a>,
-    commands: usize,
+    /// How long its reliable commands wait to be acknowledged; 0 until there is one.
+    timeout_micros: u32,
     /// Whether a command wants to be acknowledged.
     wants_acknowledgement: bool,
     /// Whether something did not fit.
     full: bool,
-    /// How long its reliable commands wait to be acknowledged; 0 until there is one.
-    timeout_micros: u32,
+    writer: Writer<'a>,
+    commands: usize,
 }
 
 impl Packing<'_> {
@@ -209,18 +212,15 @@ impl Peer {
     /// Whether `bytes` more of reliable packets may fly.
     #[inline]
     fn window_allows(&self, bytes: usize) -> bool {
-        let window = u64::from(self.throttle.value) * u64::from(self.window_bytes) / 32;
-        let most = window.max(self.layout.mtu_bytes.into());
-        (self.out.flying_bytes + bytes) as u64 <= most
+        (self.out.flying_bytes + bytes) as u64 <= self.open_window_bytes()
     }
 
     /// Sends lost commands again; false if the byte window closed.
     #[inline]
     fn pack_lost(&mut self, packing: &mut Packing<'_>, clock: &Clock, stats: &mut Stats) -> bool {
         while let Some(&(channel, sequence)) = self.out.lost.front() {
-            let window = u64::from(self.throttle.value) * u64::from(self.window_bytes) / 32;
-            let most = window.max(self.layout.mtu_bytes.into());
-            let room = most.saturating_sub(self.out.flying_bytes as u64);
+            let window = self.open_window_bytes();
+            let room = window.saturating_sub(self.out.flying_bytes as u64);
             let (flight, bytes) = if channel == CONNECTION_CHANNEL {
                 match self.out.control.find(sequence) {
                     Some((control, flight)) if flight.state == SlotState::Lost => {

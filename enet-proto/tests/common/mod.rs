@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod raw;
+pub(crate) mod recording;
 pub(crate) mod replay;
 
 use bytes::Bytes;

@@ -3,6 +3,7 @@
 mod json;
 mod report;
 
+use crate::mapping::{self, MappingOptions};
 use crate::options::seconds;
 use clap::Args;
 use core::net::SocketAddr;
@@ -22,12 +23,19 @@ use tokio::task::JoinSet;
 /// How long the server may take to answer over TCP, or at all if it has several addresses.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Finds out what NATs on the way do (RFC 5780), and says who can reach whom
+/// Finds out what NATs on the way do (RFC 5780), and says who can reach whom; or has the gateway open a port
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = crate::help::NAT)]
 pub(crate) struct NatOptions {
     /// A STUN server: HOST, HOST:PORT or stun:HOST[:PORT]; one with a second address tells most
-    server: Server,
+    #[arg(required_unless_present = "map")]
+    server: Option<Server>,
+    /// Has the gateway open this UDP port (PCP, NAT-PMP, UPnP) in place of asking a server, and keeps it open until Ctrl-C
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..),
+        conflicts_with_all = ["server", "ipv4", "ipv6", "lifetime", "peer"])]
+    map: Option<u16>,
+    #[command(flatten)]
+    mapping: MappingOptions,
     /// Uses IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     ipv4: bool,
@@ -43,7 +51,7 @@ pub(crate) struct NatOptions {
     /// Ends by itself after this time, with what is known
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
-    /// One JSON object in place of the table
+    /// One JSON object in place of the table; with --map, one a line for each event
     #[arg(long)]
     json: bool,
 }
@@ -91,14 +99,23 @@ impl Server {
 }
 
 pub(crate) async fn run(options: NatOptions) -> io::Result<ExitCode> {
+    if let Some(port) = options.map {
+        return mapping::run(port, &options.mapping, options.duration, options.json).await;
+    }
+    // The parser forgives that where there is a server, with which --map is in conflict.
+    if options.mapping.is_given() {
+        let message = "--gateway and --lease are for --map";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "the server has no such address");
+    let asked = options.server.as_ref().ok_or_else(missing)?;
     let peer = options.peer.as_deref().map(json::read).transpose()?;
     let keep = |address: &SocketAddr| match (options.ipv4, options.ipv6) {
         (true, _) => address.is_ipv4(),
         (_, true) => address.is_ipv6(),
         _ => true,
     };
-    let servers = options.server.resolve(keep).await?;
-    let missing = || io::Error::new(io::ErrorKind::NotFound, "the server has no such address");
+    let servers = asked.resolve(keep).await?;
     let first = *servers.first().ok_or_else(missing)?;
     let server = match servers.len() {
         1 => first,

@@ -13,7 +13,7 @@ use crate::scene::Stage;
 use alloc::collections::BTreeMap;
 use command::{Command, CommandError};
 use core::time::Duration;
-use event::{Echoes, Line};
+use event::Echoes;
 use gdwire::session::{MethodMismatch, PeerId, RpcCall, Target};
 use gdwire::{DisconnectReason, Event, RefusalReason};
 use quiet::Quiet;
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-pub(crate) use event::{error, listening, reason_name};
+pub(crate) use event::{Line, error, listening, reason_name};
 
 /// How long a session that ends may still talk to its peers.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -140,7 +140,7 @@ fn say(options: &ServeOptions, event: &str, service: &str, detail: &str) -> io::
 }
 
 /// Waits for Ctrl-C or the signal that supervisors send.
-async fn stop_signal() -> io::Result<&'static str> {
+pub(crate) async fn stop_signal() -> io::Result<&'static str> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

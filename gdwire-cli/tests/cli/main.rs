@@ -3,6 +3,7 @@
 mod common;
 mod demo;
 mod dtls;
+mod mapping;
 mod ndjson;
 mod network;
 mod scene;

@@ -55,7 +55,7 @@ impl Agent {
             return Err(AttributesError::TooLong);
         }
         let attributes = attributes.iter();
-        self.extra = attributes
+        self.rare_mut().extra = attributes
             .map(|&(kind, value)| (kind, Box::from(value)))
             .collect::<Vec<_>>();
         Ok(())
@@ -69,8 +69,9 @@ impl Agent {
         let Some(value) = message.raw(AttributeType::new(kind)) else {
             return;
         };
-        if value.len() <= MOST_BYTES && self.watched.as_deref() != Some(value) {
-            self.watched = Some(value.into());
+        let watched = self.rare.as_ref().and_then(|rare| rare.watched.as_deref());
+        if value.len() <= MOST_BYTES && watched != Some(value) {
+            self.rare_mut().watched = Some(value.into());
             self.tell(Event::Attribute(value.into()));
         }
     }

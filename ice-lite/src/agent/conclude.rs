@@ -1,14 +1,15 @@
 //! Picking a pair and ending the search (RFC 8445 section 8).
 
 use super::Agent;
-use crate::candidate::plain;
+use crate::candidate::{plain, same};
 use crate::consent::Consent;
 use crate::pair::{Check, Nominated, Pair, Valid};
-use crate::timeline::Entry;
+use crate::timeline::{Entry, Why};
 use crate::{
-    Candidate, CandidateKind, Event, Implementation, Nomination, PairKey, PairState, Path,
-    RestartReason, Role, Standby, State, Transport,
+    CandidateKind, Event, Implementation, Nomination, PairKey, PairState, Path, RestartReason,
+    Role, Standby, State, Transport,
 };
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 use proto_core::Instant;
@@ -38,11 +39,10 @@ impl Agent {
         for (local, ours) in self.locals.iter().enumerate() {
             for (remote, theirs) in self.remotes.iter().enumerate() {
                 // A connection could not be told to fail.
-                let udp = |candidate: &Candidate| candidate.transport == Transport::Udp;
                 let fits = crate::candidate::can_pair(ours.address.ip(), theirs.address.ip())
-                    && udp(&ours.candidate)
-                    && udp(&theirs.candidate);
-                let priority = self.pair_priority_of(&ours.candidate, &theirs.candidate);
+                    && ours.transport == Transport::Udp
+                    && theirs.transport == Transport::Udp;
+                let priority = self.pair_priority_of(ours, theirs);
                 if fits && !ours.gone && best.is_none_or(|(most, ..)| priority > most) {
                     best = Some((priority, local, remote));
                 }
@@ -57,7 +57,7 @@ impl Agent {
         if let Some(pair) = self.pair_mut(key) {
             pair.valid = Some(Valid { local, priority });
         }
-        self.set_pair_state(key, PairState::Succeeded, "both sides are lite");
+        self.set_pair_state(key, PairState::Succeeded, Why::BothLite);
         self.select(key);
     }
 
@@ -108,15 +108,12 @@ impl Agent {
 
     /// How long a better pair is waited for when this one works.
     fn wait_for_better(&self, pair: &Pair) -> Duration {
-        let timing = &self.config.timing;
+        let timing = self.config.timing();
         if pair.is_asymmetric() {
             return timing.asymmetric_wait;
         }
         let local = pair.valid.map_or(pair.local, |valid| valid.local);
-        let kinds = [
-            self.locals[local].candidate.kind,
-            self.remotes[pair.remote].candidate.kind,
-        ];
+        let kinds = [self.locals[local].kind, self.remotes[pair.remote].kind];
         if kinds.contains(&CandidateKind::Relayed) || self.is_relayed(pair) {
             timing.relayed_wait
         } else if kinds == [CandidateKind::Host; 2] {
@@ -264,7 +261,7 @@ impl Agent {
             return latest().map(|(pair, _)| pair.key);
         }
         let settled =
-            self.selected.is_some() && self.now >= self.selected_at + self.config.timing.settle;
+            self.selected.is_some() && self.now >= self.selected_at + self.config.timing().settle;
         if !settled {
             return named()
                 .max_by_key(|(pair, _)| pair.priority)
@@ -283,7 +280,7 @@ impl Agent {
 
     /// Uses the pair from now on.
     pub(super) fn select(&mut self, key: PairKey) {
-        let (now, timing) = (self.now, self.config.timing);
+        let (now, timing) = (self.now, *self.config.timing());
         let Some(index) = self.position(key) else {
             return;
         };
@@ -336,11 +333,11 @@ impl Agent {
 
     /// A pair works: data may use it, so from now on it needs consent.
     pub(super) fn warm_up(&mut self, key: PairKey) {
-        let (now, timing) = (self.now, self.config.timing);
+        let (now, timing) = (self.now, *self.config.timing());
         let (interval, expiry) = (timing.consent_interval, timing.consent_expiry);
         let consent = Consent::new(now, interval, expiry, &mut self.rng);
         if let Some(pair) = self.pair_mut(key) {
-            pair.consent.get_or_insert(consent);
+            pair.consent.get_or_insert_with(|| Box::new(consent));
         }
     }
 
@@ -362,7 +359,7 @@ impl Agent {
         let pairs = &self.pairs;
         self.triggered
             .retain(|&waiting| pairs.iter().any(|pair| pair.key == waiting));
-        let used = |base| self.pairs.iter().any(|pair| plain(pair.base) == base);
+        let used = |base| self.pairs.iter().any(|pair| same(&pair.base, &base));
         let mut idle: Vec<_> = self
             .locals
             .iter()
@@ -398,7 +395,7 @@ impl Agent {
         {
             return None;
         }
-        let patience = self.config.timing.patience;
+        let patience = self.config.timing().patience;
         // What works on this side alone leads nowhere: a peer that can use it is told so long before.
         let asymmetric = self.pairs.iter().any(Pair::is_asymmetric);
         let asymmetric = self.first_valid.filter(|_| asymmetric);
@@ -418,9 +415,9 @@ impl Agent {
         let pair = &self.pairs[self.position(key)?];
         let local = pair.valid.map_or(pair.local, |valid| valid.local);
         let mut path = Path::new(pair.base, pair.to);
-        path.local_kind = self.locals.get(local)?.candidate.kind;
+        path.local_kind = self.locals.get(local)?.kind;
         path.local_address = self.locals.get(local)?.address;
-        path.remote_kind = self.remotes.get(pair.remote)?.candidate.kind;
+        path.remote_kind = self.remotes.get(pair.remote)?.kind;
         if let Some(connection) = pair.link.connection() {
             path.connection = Some(connection);
             path.base = self.own_end(connection).unwrap_or(pair.base);

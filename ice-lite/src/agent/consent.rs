@@ -4,7 +4,7 @@ use super::Agent;
 use crate::candidate::plain;
 use crate::connection::Arrival;
 use crate::pair::Pair;
-use crate::timeline::Entry;
+use crate::timeline::{Entry, Why};
 use crate::{DropReason, Event, PairKey, RestartReason, State};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -24,22 +24,22 @@ impl Agent {
         arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let (now, expiry) = (self.now, self.config.timing.consent_expiry);
+        let (now, expiry) = (self.now, self.config.timing().consent_expiry);
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
         if !pair.is_answered_from(arrival.via, plain(arrival.from)) {
             return self.refuse(DropReason::WrongAddress);
         }
-        pair.stats.responses_received += 1;
-        pair.stats.last_heard = Some(now);
+        pair.counts.responses_received = pair.counts.responses_received.saturating_add(1);
+        pair.counts.on_heard(now);
         pair.last_heard = now;
         if message.class() == Class::Success {
             let consent = pair.consent.as_mut();
             let rtt = consent
                 .and_then(|consent| consent.on_answer(now, message.transaction_id(), expiry));
             if let Some(rtt) = rtt {
-                pair.stats.on_rtt(rtt);
+                pair.counts.on_rtt(rtt);
             }
             self.stats.responses_received += 1;
         } else if is_revocation(message) {
@@ -53,7 +53,7 @@ impl Agent {
         arrival: &Arrival,
         message: &Message<'_>,
     ) -> Handled<DropReason> {
-        let (now, expiry) = (self.now, self.config.timing.consent_expiry);
+        let (now, expiry) = (self.now, self.config.timing().consent_expiry);
         let Some(previous) = &mut self.previous else {
             return self.refuse(DropReason::UnknownTransaction);
         };
@@ -78,7 +78,7 @@ impl Agent {
         if was_selected {
             self.selected = None;
         }
-        self.fail_pair(key, "consent has ended");
+        self.fail_pair(key, Why::ConsentEnded);
         if let Some(pair) = self.pair_mut(key) {
             pair.consent = None;
         }
@@ -131,7 +131,7 @@ impl Agent {
 
     /// How long a pair may be silent before it counts as disconnected.
     fn patience_with_silence(&self) -> Duration {
-        let timing = &self.config.timing;
+        let timing = self.config.timing();
         if self.is_lite() {
             // It asks nothing itself, and the peer may ask as rarely as 1.2 intervals.
             timing.disconnected.max(timing.consent_interval * 5 / 2)
@@ -158,7 +158,7 @@ impl Agent {
         match &pair.consent {
             Some(consent) => Some(consent.expires),
             // Nothing obliges a lite agent to ask; it takes the peer's own checks for consent.
-            None if self.is_lite() => Some(pair.last_heard + self.config.timing.consent_expiry),
+            None if self.is_lite() => Some(pair.last_heard + self.config.timing().consent_expiry),
             None => None,
         }
     }
@@ -197,7 +197,7 @@ impl Agent {
         let previous = self.previous.as_ref()?;
         Some(match &previous.consent {
             Some(consent) => consent.expires,
-            None => previous.last_heard + self.config.timing.consent_expiry,
+            None => previous.last_heard + self.config.timing().consent_expiry,
         })
     }
 
@@ -224,7 +224,7 @@ impl Agent {
     /// When the selected pair has been silent for so long that its mappings may close.
     pub(super) fn keepalive_at(&self) -> Option<Instant> {
         let pair = self.selected_pair()?;
-        Some(pair.last_sent + self.config.timing.keepalive)
+        Some(pair.last_sent + self.config.timing().keepalive)
     }
 
     /// Notes an unanswered consent check of the selected pair.

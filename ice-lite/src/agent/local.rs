@@ -2,13 +2,13 @@
 
 use super::local_candidate::LocalCandidate;
 use super::{Agent, LocalEntry, begin_small};
-use crate::candidate::{judge, plain, priority};
+use crate::candidate::{judge, plain, priority, same};
 use crate::timeline::Entry;
 use crate::{
-    Candidate, CandidateAddress, CandidateKind, Forbidden, Foundation, Policy, RestartReason,
-    State, Transport, tcp_local_preference,
+    Candidate, CandidateKind, Forbidden, Policy, RestartReason, State, Transport,
+    tcp_local_preference,
 };
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use proto_core::Instant;
 
 /// Why a candidate was not added.
@@ -44,16 +44,6 @@ pub enum AddError {
     Closed,
 }
 
-/// What makes two local candidates share a foundation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FoundationKey {
-    kind: CandidateKind,
-    base: IpAddr,
-    transport: Transport,
-    server: Option<IpAddr>,
-    guess: Option<u16>,
-}
-
 impl Agent {
     /// Adds a local candidate, and gives it as it is to be told to the peer.
     ///
@@ -70,31 +60,24 @@ impl Agent {
         let preference = self.preference_of(&candidate);
         let foundation = self.foundation_of(&candidate);
         let preference = self.distinct(candidate.type_preference, preference);
-        let told = Candidate {
-            foundation,
-            component: 1,
-            transport: candidate.transport,
-            priority: priority(candidate.type_preference, preference, 1),
-            address: match candidate.name {
-                Some(name) => CandidateAddress::Name {
-                    name,
-                    port: address.port(),
-                },
-                None => CandidateAddress::Ip(address),
-            },
-            kind: candidate.kind,
-            related: candidate.related.map(plain),
-            extensions: alloc::vec::Vec::new(),
-        };
-        self.note(Entry::LocalCandidate(candidate.kind, address));
-        begin_small(&mut self.locals);
-        self.locals.push(LocalEntry {
-            candidate: told.clone(),
+        let entry = LocalEntry {
             address,
             base: candidate.base,
+            related: candidate.related.map(plain),
+            name: candidate.name,
+            server: candidate.server,
+            foundation,
+            priority: priority(candidate.type_preference, preference, 1),
             preference,
+            transport: candidate.transport,
+            kind: candidate.kind,
+            predicted: candidate.guess.is_some(),
             gone: false,
-        });
+        };
+        let told = entry.candidate();
+        self.note(Entry::LocalCandidate(candidate.kind, address));
+        begin_small(&mut self.locals);
+        self.locals.push(entry);
         self.last_candidate = self.now;
         self.pair_local(self.locals.len() - 1);
         self.start();
@@ -121,14 +104,14 @@ impl Agent {
         let redundant = self.locals.iter().any(|local| {
             !local.gone
                 && local.address == address
-                && plain(local.base) == base
-                && local.candidate.transport == candidate.transport
-                && local.candidate.kind != CandidateKind::PeerReflexive
+                && same(&local.base, &base)
+                && local.transport == candidate.transport
+                && local.kind != CandidateKind::PeerReflexive
         });
         if redundant || (reflexive && address == base) {
             return Err(AddError::Redundant);
         }
-        if self.locals.len() >= self.config.limits.local {
+        if self.locals.len() >= self.config.limits().local {
             return Err(AddError::TooMany);
         }
         Ok(())
@@ -136,7 +119,7 @@ impl Agent {
 
     fn preference_of(&self, candidate: &LocalCandidate) -> u32 {
         // Of a TCP candidate the lower 13 bits are its own, the others say who connects.
-        let full = |local: &LocalEntry| match local.candidate.transport {
+        let full = |local: &LocalEntry| match local.transport {
             Transport::Udp => local.preference,
             Transport::Tcp(_) => local.preference | 7 << 13,
         };
@@ -144,7 +127,7 @@ impl Agent {
             let base = plain(candidate.base);
             let mut locals = self.locals.iter();
             // What comes from one base shares its preference; another base comes after all so far.
-            let same = locals.find(|local| plain(local.base) == base);
+            let same = locals.find(|local| same(&local.base, &base));
             same.map_or_else(
                 || {
                     let least = self.locals.iter().map(full).min();
@@ -164,7 +147,7 @@ impl Agent {
         let taken = |preference: u32| {
             let wanted = priority(type_preference, preference, 1);
             let mut locals = self.locals.iter();
-            locals.any(|local| local.candidate.priority == wanted)
+            locals.any(|local| local.priority == wanted)
         };
         (0..=preference)
             .rev()
@@ -172,21 +155,23 @@ impl Agent {
             .unwrap_or(0)
     }
 
-    fn foundation_of(&mut self, candidate: &LocalCandidate) -> Foundation {
-        let key = FoundationKey {
-            kind: candidate.kind,
-            base: candidate.base.ip(),
-            transport: candidate.transport,
-            server: candidate.server,
-            guess: candidate.guess,
+    /// The number of the foundation: that of a candidate of the same kind, base, transport and server, or a new one.
+    fn foundation_of(&self, candidate: &LocalCandidate) -> u32 {
+        let same = |local: &&LocalEntry| {
+            local.kind == candidate.kind
+                && local.base.ip() == candidate.base.ip()
+                && local.transport == candidate.transport
+                && local.server == candidate.server
+                && local.predicted.then(|| local.address.port()) == candidate.guess
         };
-        let mut known = self.foundations.iter();
-        let index = known.position(|&known| known == key).unwrap_or_else(|| {
-            begin_small(&mut self.foundations);
-            self.foundations.push(key);
-            self.foundations.len() - 1
-        });
-        Foundation::from_number(u32::try_from(index).unwrap_or(u32::MAX - 1) + 1)
+        let told = || {
+            let locals = self.locals.iter();
+            locals.filter(|local| local.kind != CandidateKind::PeerReflexive)
+        };
+        let most = told().map(|local| local.foundation).max();
+        told()
+            .find(same)
+            .map_or_else(|| most.map_or(1, |most| most + 1), |local| local.foundation)
     }
 
     /// All local candidates are known. Until both sides have said so, no failure is declared before its time.
@@ -204,19 +189,19 @@ impl Agent {
         self.advance(now);
         let base = plain(base);
         for local in &mut self.locals {
-            local.gone |= plain(local.base) == base;
+            local.gone |= same(&local.base, &base);
         }
         let selected = self.selected;
         let lost = self
             .pairs
             .iter()
-            .any(|pair| Some(pair.key) == selected && plain(pair.base) == base);
+            .any(|pair| Some(pair.key) == selected && same(&pair.base, &base));
         self.pairs.retain(|pair| plain(pair.base) != base);
         let pairs = &self.pairs;
         self.triggered
             .retain(|key| pairs.iter().any(|pair| pair.key == *key));
         if let Some(previous) = &self.previous
-            && plain(previous.path.base) == base
+            && same(&previous.path.base, &base)
         {
             self.previous = None;
         }

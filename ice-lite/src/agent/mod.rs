@@ -6,6 +6,7 @@ mod consent;
 mod local;
 mod local_candidate;
 mod pairs;
+mod parts;
 mod remote;
 mod report;
 mod requests;
@@ -15,17 +16,16 @@ mod send;
 mod tcp;
 mod timers;
 
-use crate::candidate::plain;
+use crate::candidate::{plain, same};
 use crate::check::{self, TransactionId};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Settings};
 use crate::connection::{Arrival, Connections, Link};
-use crate::consent::Consent;
 use crate::pacer::Bucket;
 use crate::pair::Pair;
 use crate::timeline::Entry;
 use crate::{
-    Candidate, Config, ConnectionId, Credentials, Description, DropReason, Event, Implementation,
-    Options, Pacer, PairKey, Path, Role, State, Stats, Timeline,
+    Config, Credentials, Description, DropReason, Event, Implementation, Options, Pacer, PairKey,
+    Role, State, Stats, Timeline,
 };
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -33,8 +33,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 use proto_core::{Handled, Instant, SeedRng};
-use stun_proto::attribute::{ErrorNumber, UnknownAttributes};
-use stun_proto::{Class, Integrity, Key, Message, Method, ParseError};
+use stun_proto::{Class, Message, Method, ParseError};
+
+use parts::{Early, LocalEntry, Name, Previous, Rare, Remote, RemoteEntry, Reply, ReplyKind, Side};
 
 pub use attributes::AttributesError;
 pub use local::AddError;
@@ -44,7 +45,7 @@ pub use send::SendError;
 
 /// An ICE agent for one component, see the [crate] for how to use it.
 pub struct Agent {
-    config: Config,
+    config: Settings,
     rng: SeedRng,
     now: Instant,
     role: Role,
@@ -52,21 +53,15 @@ pub struct Agent {
     role_switches: u32,
     generation: u32,
     local: Side,
-    remote: Option<Remote>,
+    /// In a place of its own, for most agents wait for it a while.
+    remote: Option<Box<Remote>>,
     locals: Vec<LocalEntry>,
     remotes: Vec<RemoteEntry>,
     /// By priority, the highest first.
     pairs: Vec<Pair>,
     triggered: VecDeque<PairKey>,
-    early: Vec<Early>,
-    /// Attributes that the caller adds to every check.
-    extra: Vec<(u16, Box<[u8]>)>,
-    /// The watched attribute as it was told last.
-    watched: Option<Box<[u8]>>,
-    /// Remote candidates of a generation that is not known yet.
-    held: Vec<Candidate>,
-    names: Vec<Name>,
-    foundations: Vec<local::FoundationKey>,
+    /// `None` until there is something in it.
+    rare: Option<Box<Rare>>,
     replies: VecDeque<Reply>,
     /// Most agents have none.
     tcp: Option<Box<Connections>>,
@@ -92,121 +87,11 @@ pub struct Agent {
     answers: Bucket,
     strangers: Bucket,
     next_key: u32,
-    nomination_order: u64,
+    nomination_order: u32,
     nomination_value: u32,
     events: VecDeque<Event>,
     stats: Stats,
     timeline: Timeline,
-}
-
-/// Credentials and what is computed from them.
-struct Side {
-    credentials: Credentials,
-    key: Key,
-}
-
-impl Side {
-    fn new(credentials: Credentials) -> Self {
-        let key = Key::short_term(credentials.password());
-        Self { credentials, key }
-    }
-}
-
-/// The peer, as its description tells it.
-struct Remote {
-    side: Side,
-    lite: bool,
-    options: Options,
-    /// Whether it said that it takes answers from elsewhere, too.
-    takes_asymmetric: bool,
-    /// USERNAME of checks to it.
-    username: alloc::string::String,
-}
-
-struct LocalEntry {
-    candidate: Candidate,
-    /// Without scope.
-    address: SocketAddr,
-    /// As the caller names it.
-    base: SocketAddr,
-    preference: u32,
-    gone: bool,
-}
-
-struct RemoteEntry {
-    candidate: Candidate,
-    /// Without scope.
-    address: SocketAddr,
-    /// Learned from a check and not signalled.
-    learned: bool,
-    /// Checks to it without any answer.
-    unanswered: u32,
-    answers: Bucket,
-}
-
-/// A check that came before the peer's credentials.
-#[derive(Clone, Copy)]
-struct Early {
-    arrival: Arrival,
-    priority: u32,
-    nominated: Option<(TransactionId, u32)>,
-}
-
-/// A name that is being resolved.
-struct Name {
-    candidate: Candidate,
-    name: Box<str>,
-    until: Instant,
-}
-
-/// An answer that waits to be sent.
-struct Reply {
-    id: TransactionId,
-    base: SocketAddr,
-    to: SocketAddr,
-    via: Option<ConnectionId>,
-    kind: ReplyKind,
-    /// Whether the request was for the generation before the restart.
-    previous: bool,
-}
-
-/// The integrity is that of the request (RFC 8489 section 9.1.3).
-enum ReplyKind {
-    Success(Integrity),
-    Error {
-        number: ErrorNumber,
-        unknown: UnknownAttributes,
-        signed: Option<Integrity>,
-    },
-}
-
-/// The path from before a restart, which carries data until there is a new one.
-struct Previous {
-    local: Side,
-    remote: Remote,
-    role: Role,
-    path: Path,
-    /// Where its datagrams come from if not from where the path leads.
-    answers_from: Option<SocketAddr>,
-    consent: Option<Consent>,
-    last_heard: Instant,
-    /// When it is forgotten, once there is a new path.
-    until: Option<Instant>,
-}
-
-impl Previous {
-    /// Whether a packet that came so came from the peer; `from` is without scope.
-    fn hears(&self, via: Option<ConnectionId>, from: SocketAddr) -> bool {
-        let known = plain(self.path.remote) == from || self.answers_from == Some(from);
-        self.path.connection == via && (via.is_some() || known)
-    }
-
-    /// All addresses from which the peer's datagrams come.
-    fn sources(&self) -> impl Iterator<Item = SocketAddr> {
-        let to = [plain(self.path.remote)].into_iter();
-        let sources = to.chain(self.answers_from);
-        sources.filter(|_| self.path.connection.is_none())
-    }
 }
 
 /// Makes room for one entry in a list that has room for none: most lists hold one, and growing would make room for four.
@@ -227,22 +112,19 @@ impl Agent {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let mut rng = SeedRng::new(config.seed);
-        let credentials = match &config.credentials {
-            Some(credentials) => credentials.clone(),
-            None => Credentials::random(&mut rng),
-        };
+        let given = config.credentials.clone();
+        let credentials = given.unwrap_or_else(|| Credentials::random(&mut rng));
         let drawn = rng.next_u64();
-        let limits = config.limits;
         Ok(Self {
             role: config.role,
             tie_breaker: config.tie_breaker.unwrap_or(drawn),
             pacer: Pacer::new(config.timing.pace),
-            unvalidated_packets: Bucket::new(limits.unvalidated_packets),
-            unvalidated_bytes: Bucket::new(limits.unvalidated_bytes),
-            answers: Bucket::new(limits.answers),
-            strangers: Bucket::new(limits.answers_per_source),
-            timeline: Timeline::new(limits.timeline),
-            config,
+            unvalidated_packets: Bucket::FULL,
+            unvalidated_bytes: Bucket::FULL,
+            answers: Bucket::FULL,
+            strangers: Bucket::FULL,
+            timeline: Timeline::new(),
+            config: Settings::new(&config),
             rng,
             now: Instant::ZERO,
             role_switches: 0,
@@ -253,12 +135,7 @@ impl Agent {
             remotes: Vec::new(),
             pairs: Vec::new(),
             triggered: VecDeque::new(),
-            early: Vec::new(),
-            extra: Vec::new(),
-            watched: None,
-            held: Vec::new(),
-            names: Vec::new(),
-            foundations: Vec::new(),
+            rare: None,
             replies: VecDeque::new(),
             tcp: None,
             selected: None,
@@ -352,10 +229,10 @@ impl Agent {
         let (address, now, base) = (plain(from), self.now, self.base_of(local));
         let mut pairs = self.pairs.iter_mut();
         if let Some(pair) = pairs.find(|pair| {
-            pair.hears(via, address) && base.is_none_or(|base| base == plain(pair.base))
+            pair.hears(via, address) && base.is_none_or(|base| same(&pair.base, &base))
         }) {
-            pair.stats.bytes_received += data.len() as u64;
-            pair.stats.last_heard = Some(now);
+            pair.counts.bytes_received += data.len() as u64;
+            pair.counts.on_heard(now);
         }
         self.stats.datagrams_received += 1;
         Handled::Inner {
@@ -416,8 +293,7 @@ impl Agent {
     #[must_use]
     pub fn description(&self) -> Description {
         let local = self.locals.iter().filter(|local| !local.gone);
-        let told =
-            local.filter(|local| local.candidate.kind != crate::CandidateKind::PeerReflexive);
+        let told = local.filter(|local| local.kind != crate::CandidateKind::PeerReflexive);
         let mut description = Description::new(self.local.credentials.clone());
         description.lite = self.is_lite();
         description.options = Options {
@@ -427,7 +303,7 @@ impl Agent {
         };
         // The default needs no words.
         description.pacing = Some(self.pacer.interval()).filter(|&pace| pace != Pacer::DEFAULT);
-        description.candidates = told.map(|local| local.candidate.clone()).collect();
+        description.candidates = told.map(LocalEntry::candidate).collect();
         description.ended = self.local_ended;
         description
     }
@@ -456,10 +332,10 @@ impl Agent {
         self.pairs.clear();
         self.triggered.clear();
         self.replies.clear();
-        self.names.clear();
+        self.rare = None;
         self.previous = None;
         self.selected = None;
-        self.sweep_connections();
+        self.close_connections();
         self.enter(State::Closed);
     }
 
@@ -488,7 +364,7 @@ impl Agent {
     }
 
     fn tell(&mut self, event: Event) {
-        if self.events.len() >= self.config.limits.events {
+        if self.events.len() >= self.config.limits().events {
             self.events.pop_front();
             self.stats.events_dropped += 1;
         }
@@ -496,12 +372,26 @@ impl Agent {
     }
 
     fn note(&mut self, entry: Entry) {
-        self.timeline.push(self.now, entry);
+        let most = self.config.limits().timeline;
+        self.timeline.push(most, self.now, &entry);
     }
 
     fn refuse(&mut self, reason: DropReason) -> Handled<DropReason> {
         self.stats.drop(reason);
         Handled::Dropped(reason)
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn names(&self) -> &[Name] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.names)
+    }
+
+    /// Uses the times and limits of `other` in place of its own copy, if they are the same.
+    pub(crate) fn share_settings(&mut self, other: &Self) {
+        self.config.share(&other.config);
     }
 
     /// Draws the conclusions that any step may have made possible.

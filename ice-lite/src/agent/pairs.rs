@@ -1,13 +1,13 @@
 //! The check list: forming, pruning, states (RFC 8445 section 6.1.2).
 
-use super::{Agent, begin_small};
-use crate::candidate::{can_pair, is_global, plain, same_subnet};
+use super::{Agent, LocalEntry, RemoteEntry, begin_small};
+use crate::candidate::{can_pair, is_global, plain, same, same_subnet};
 use crate::connection::Link;
-use crate::pair::{Pair, Schedule};
-use crate::timeline::Entry;
+use crate::pair::{Counts, Pair, Schedule};
+use crate::timeline::{Entry, Why};
 use crate::{
-    Candidate, CandidateKind, Foundation, PairKey, PairState, PairStats, Policy, Profile, Role,
-    State, TcpType, Transport, pair_priority,
+    CandidateKind, Foundation, PairKey, PairState, Policy, Profile, Role, State, TcpType,
+    Transport, pair_priority,
 };
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -73,15 +73,15 @@ impl Agent {
         let (ours, theirs) = (self.locals.get(local)?, self.remotes.get(remote)?);
         let relay_only = self.config.policy == Policy::RelayOnly;
         if ours.gone
-            || !can_meet(ours.candidate.transport, theirs.candidate.transport)
-            || (relay_only && ours.candidate.kind != CandidateKind::Relayed)
+            || !can_meet(ours.transport, theirs.transport)
+            || (relay_only && ours.kind != CandidateKind::Relayed)
             || !can_pair(ours.base.ip(), theirs.address.ip())
             || self.has_own_base(local)
         {
             return None;
         }
         let (base, to) = (ours.base, theirs.address);
-        let link = link_of(&ours.candidate);
+        let link = link_of(ours);
         if self.find(link, base, to).is_some() {
             return None;
         }
@@ -105,25 +105,23 @@ impl Agent {
         let base = plain(entry.base);
         entry.address != base
             && self.locals.iter().any(|other| {
-                !other.gone
-                    && other.address == base
-                    && other.candidate.transport == entry.candidate.transport
+                !other.gone && other.address == base && other.transport == entry.transport
             })
     }
 
     /// The pair between these, which datagrams carry or any connection.
     pub(super) fn find(&self, link: Link, base: SocketAddr, to: SocketAddr) -> Option<usize> {
-        let (base, to, udp) = (plain(base), plain(to), link == Link::Udp);
+        let udp = link == Link::Udp;
         let mut pairs = self.pairs.iter();
         pairs.position(|pair| {
-            plain(pair.base) == base && plain(pair.to) == to && (pair.link == Link::Udp) == udp
+            same(&pair.base, &base) && same(&pair.to, &to) && (pair.link == Link::Udp) == udp
         })
     }
 
     /// Makes a frozen pair, if there is room or can be made.
     pub(super) fn insert(&mut self, local: usize, remote: usize) -> Option<PairKey> {
         let priority = self.priority_of(local, remote);
-        if self.pairs.len() >= self.config.limits.pairs {
+        if self.pairs.len() >= self.config.limits().pairs {
             self.stats.pairs_dropped += 1;
             let learned = self.remotes[remote].learned;
             let mut pairs = self.pairs.iter();
@@ -135,7 +133,7 @@ impl Agent {
             })?;
             self.pairs.remove(place);
         }
-        let link = link_of(&self.locals[local].candidate);
+        let link = link_of(&self.locals[local]);
         let (base, mut to) = (self.locals[local].base, self.remotes[remote].address);
         if let (SocketAddr::V6(base), SocketAddr::V6(to)) = (base, &mut to) {
             // A link-local destination works only with the zone of the interface.
@@ -168,7 +166,7 @@ impl Agent {
                 consent: None,
                 last_heard: now,
                 last_sent: now,
-                stats: PairStats::default(),
+                counts: Counts::NONE,
             },
         );
         self.note(Entry::Pair(key, base, to));
@@ -176,13 +174,10 @@ impl Agent {
     }
 
     fn priority_of(&self, local: usize, remote: usize) -> u64 {
-        self.pair_priority_of(
-            &self.locals[local].candidate,
-            &self.remotes[remote].candidate,
-        )
+        self.pair_priority_of(&self.locals[local], &self.remotes[remote])
     }
 
-    pub(super) fn pair_priority_of(&self, local: &Candidate, remote: &Candidate) -> u64 {
+    pub(super) fn pair_priority_of(&self, local: &LocalEntry, remote: &RemoteEntry) -> u64 {
         match self.role {
             Role::Controlling => pair_priority(local.priority, remote.priority),
             Role::Controlled => pair_priority(remote.priority, local.priority),
@@ -206,14 +201,14 @@ impl Agent {
             .sort_by_key(|pair| (core::cmp::Reverse(pair.priority), pair.key));
     }
 
-    fn foundation(&self, pair: &Pair) -> (Foundation, Foundation) {
+    fn foundation(&self, pair: &Pair) -> (u32, Foundation) {
         (
-            self.locals[pair.local].candidate.foundation,
-            self.remotes[pair.remote].candidate.foundation,
+            self.locals[pair.local].foundation,
+            self.remotes[pair.remote].foundation,
         )
     }
 
-    pub(super) fn set_pair_state(&mut self, key: PairKey, state: PairState, why: &'static str) {
+    pub(super) fn set_pair_state(&mut self, key: PairKey, state: PairState, why: Why) {
         let Some(pair) = self.pair_mut(key) else {
             return;
         };
@@ -246,11 +241,11 @@ impl Agent {
             }
         }
         for key in thawed {
-            self.set_pair_state(key, PairState::Waiting, "first of its foundation");
+            self.set_pair_state(key, PairState::Waiting, Why::FirstOfFoundation);
         }
     }
 
-    fn has_success(&self, foundation: (Foundation, Foundation)) -> bool {
+    fn has_success(&self, foundation: (u32, Foundation)) -> bool {
         let mut pairs = self.pairs.iter();
         pairs.any(|pair| pair.state == PairState::Succeeded && self.foundation(pair) == foundation)
     }
@@ -267,7 +262,7 @@ impl Agent {
             .filter(|pair| pair.state == PairState::Frozen && self.foundation(pair) == foundation);
         let thawed: Vec<PairKey> = frozen.map(|pair| pair.key).collect();
         for key in thawed {
-            self.set_pair_state(key, PairState::Waiting, "its foundation works");
+            self.set_pair_state(key, PairState::Waiting, Why::FoundationWorks);
         }
     }
 
@@ -290,7 +285,7 @@ impl Agent {
     /// Whether the remote address has had its share of checks without an answer, or no connection is to be had.
     fn is_capped(&self, pair: &Pair) -> bool {
         (pair.link == Link::Tcp(None) && self.is_crowded())
-            || self.unanswered(pair.to.ip()) >= self.config.limits.unanswered_per_ip
+            || self.unanswered(pair.to.ip()) >= self.config.limits().unanswered_per_ip
     }
 
     /// Checks to that IP address since something came from there.
@@ -303,13 +298,13 @@ impl Agent {
     }
 
     pub(super) fn is_relayed(&self, pair: &Pair) -> bool {
-        self.locals[pair.local].candidate.kind == CandidateKind::Relayed
-            || self.remotes[pair.remote].candidate.kind == CandidateKind::Relayed
+        self.locals[pair.local].kind == CandidateKind::Relayed
+            || self.remotes[pair.remote].kind == CandidateKind::Relayed
     }
 
     fn relay_from(&self) -> Instant {
         match (self.config.policy, self.started) {
-            (Policy::All, Some(started)) => started + self.config.timing.relay_delay,
+            (Policy::All, Some(started)) => started + self.config.timing().relay_delay,
             _ => Instant::ZERO,
         }
     }
@@ -320,8 +315,8 @@ impl Agent {
     }
 
     fn is_neighbour(&self, pair: &Pair) -> bool {
-        self.locals[pair.local].candidate.kind == CandidateKind::Host
-            && self.remotes[pair.remote].candidate.kind == CandidateKind::Host
+        self.locals[pair.local].kind == CandidateKind::Host
+            && self.remotes[pair.remote].kind == CandidateKind::Host
             && same_subnet(pair.base.ip(), pair.to.ip())
     }
 
@@ -377,14 +372,14 @@ impl Agent {
             let check = pair.check.as_ref()?;
             let better = || best.is_none_or(|best| pair.priority > best) && self.may_recheck(pair);
             if pair.link != Link::Udp
-                || pair.rechecks >= self.config.limits.rechecks
+                || u32::from(pair.rechecks) >= self.config.limits().rechecks
                 || !(check.nominates || better())
             {
                 return None;
             }
             // What the peer's own check came through is open, so only a loss can have stopped ours.
-            let open = u32::from(pair.stats.requests_received > 0) * 2;
-            let wait = self.config.timing.recheck * (1 << (pair.rechecks + open));
+            let open = u32::from(pair.counts.requests_received > 0) * 2;
+            let wait = self.config.timing().recheck * (1 << (u32::from(pair.rechecks) + open));
             Some((check.first_sent + wait, pair.key))
         });
         silent.min_by_key(|&(at, _)| at)
@@ -396,12 +391,12 @@ impl Agent {
         // A local address elsewhere is silent because nothing leads there.
         let leads = is_global(ip) || self.is_neighbour(pair);
         // The rest of the share is for pairs that were not checked yet, and for second chances.
-        leads && self.unanswered(ip) < self.config.limits.unanswered_per_ip / 2
+        leads && self.unanswered(ip) < self.config.limits().unanswered_per_ip / 2
     }
 
     /// A pair that was silent and gets a second chance, for the peer may have come late (RFC 8863).
     fn retriable(&self, now: Instant) -> Option<&Pair> {
-        let until = self.started? + self.config.timing.patience;
+        let until = self.started? + self.config.timing().patience;
         if now >= until || self.selected.is_some() {
             return None;
         }
@@ -412,15 +407,15 @@ impl Agent {
 
     /// The schedule of a check that begins now.
     pub(super) fn schedule(&self, link: Link) -> Schedule {
-        let least = self.config.timing.retransmission;
+        let least = self.config.timing().retransmission;
         let interactive = self.config.profile == Profile::Interactive;
         if link != Link::Udp {
             // As long as all copies of a datagram take; 39.5 s is Ti of RFC 8489 section 6.2.2.
             let timeout = least * if interactive { 32 } else { 79 };
-            return Schedule::Stream { timeout };
+            return Schedule::stream(timeout);
         }
         if interactive {
-            return Schedule::Interactive { timeout: least };
+            return Schedule::interactive(least);
         }
         let busy = |pair: &&Pair| matches!(pair.state, PairState::Waiting | PairState::InProgress);
         let busy = u32::try_from(self.pairs.iter().filter(busy).count()).unwrap_or(u32::MAX);
@@ -430,9 +425,7 @@ impl Agent {
             .pacer
             .interval()
             .saturating_mul(all.saturating_mul(busy));
-        Schedule::Strict {
-            timeout: grown.clamp(least, least.max(core::time::Duration::from_secs(3))),
-        }
+        Schedule::strict(grown.clamp(least, least.max(core::time::Duration::from_secs(3))))
     }
 }
 
@@ -448,7 +441,7 @@ fn can_meet(local: Transport, remote: Transport) -> bool {
     }
 }
 
-const fn link_of(local: &Candidate) -> Link {
+const fn link_of(local: &LocalEntry) -> Link {
     match local.transport {
         Transport::Udp => Link::Udp,
         Transport::Tcp(_) => Link::Tcp(None),

@@ -2,7 +2,6 @@
 
 use super::{AddError, Agent, Name, RemoteEntry, begin_small};
 use crate::candidate::{judge, plain};
-use crate::pacer::Bucket;
 use crate::timeline::Entry;
 use crate::{
     Candidate, CandidateAddress, CandidateKind, Event, Forbidden, Foundation, State, Transport,
@@ -58,19 +57,23 @@ impl Agent {
 
     /// Keeps a candidate until its generation is known.
     fn hold(&mut self, candidate: Candidate) -> Result<(), AddError> {
-        if self.held.len() >= self.config.limits.held {
+        let most = self.config.limits().held;
+        let held = &mut self.rare_mut().held;
+        if held.len() >= most {
             return Err(AddError::Generation);
         }
-        self.held.push(candidate);
+        held.push(candidate);
         Ok(())
     }
 
     /// Tries the candidates that waited for the peer's credentials; those of another generation still are of no use.
     pub(super) fn release_held(&mut self) {
-        let held = core::mem::take(&mut self.held);
-        for candidate in held {
-            if self.try_add_remote(candidate).is_err() || !self.held.is_empty() {
-                self.held.clear();
+        let held = self.rare.as_mut().map(|rare| &mut rare.held);
+        for candidate in held.map(core::mem::take).unwrap_or_default() {
+            let added = self.try_add_remote(candidate);
+            let held = &mut self.rare_mut().held;
+            if added.is_err() || !held.is_empty() {
+                held.clear();
                 self.stats.candidates_refused += 1;
             }
         }
@@ -81,14 +84,15 @@ impl Agent {
             return Err(AddError::Name);
         };
         let name = name.clone();
-        if self.names.len() >= self.config.limits.names {
+        if self.names().len() >= self.config.limits().names {
             return Err(AddError::TooMany);
         }
-        let asked = self.names.iter().any(|known| known.name == name);
-        self.names.push(Name {
+        let asked = self.names().iter().any(|known| known.name == name);
+        let until = self.now + self.config.timing().resolution;
+        self.rare_mut().names.push(Name {
             candidate,
             name: name.clone(),
-            until: self.now + self.config.timing.resolution,
+            until,
         });
         if !asked {
             self.tell(Event::Resolve(name));
@@ -100,7 +104,7 @@ impl Agent {
     pub fn resolved(&mut self, now: Instant, name: &str, address: Option<IpAddr>) {
         self.advance(now);
         let mut waiting = alloc::vec::Vec::new();
-        self.names.retain(|known| {
+        self.rare_mut().names.retain(|known| {
             let found = known.name.eq_ignore_ascii_case(name);
             if found {
                 waiting.push(known.candidate.clone());
@@ -138,12 +142,12 @@ impl Agent {
         candidate.priority = candidate.priority.min(i32::MAX.unsigned_abs());
         let mut known = self.remotes.iter();
         let known = known.position(|remote| {
-            remote.address == address && remote.candidate.transport == candidate.transport
+            remote.address == address && remote.transport == candidate.transport
         });
         if let Some(index) = known {
-            return self.adopt(index, candidate);
+            return self.adopt(index, &candidate);
         }
-        let limits = self.config.limits;
+        let limits = *self.config.limits();
         let told = || self.remotes.iter().filter(|remote| !remote.learned);
         let same = told().filter(|remote| remote.address.ip() == address.ip());
         if told().count() >= limits.remote || same.count() >= limits.remote_per_ip {
@@ -151,13 +155,8 @@ impl Agent {
         }
         self.note(Entry::RemoteCandidate(candidate.kind, address));
         begin_small(&mut self.remotes);
-        self.remotes.push(RemoteEntry {
-            candidate,
-            address,
-            learned: false,
-            unanswered: 0,
-            answers: Bucket::new(limits.answers_per_source),
-        });
+        self.remotes
+            .push(RemoteEntry::new(&candidate, address, false));
         self.last_candidate = self.now;
         self.pair_remote(self.remotes.len() - 1);
         self.start();
@@ -178,7 +177,7 @@ impl Agent {
     }
 
     /// A candidate that was learned from a check is told at last: its words count, the state of its pairs stays.
-    fn adopt(&mut self, index: usize, candidate: Candidate) -> Result<(), AddError> {
+    fn adopt(&mut self, index: usize, candidate: &Candidate) -> Result<(), AddError> {
         let Some(remote) = self.remotes.get_mut(index) else {
             return Err(AddError::Redundant);
         };
@@ -190,7 +189,9 @@ impl Agent {
             self.remotes[index].address,
         ));
         let remote = &mut self.remotes[index];
-        remote.candidate = candidate;
+        remote.foundation = candidate.foundation;
+        remote.priority = candidate.priority;
+        remote.kind = candidate.kind;
         remote.learned = false;
         self.recompute();
         Ok(())
@@ -205,8 +206,8 @@ impl Agent {
     ) -> Option<usize> {
         let address = plain(from);
         let mut known = self.remotes.iter();
-        if let Some(index) = known
-            .position(|remote| remote.address == address && remote.candidate.transport == transport)
+        if let Some(index) =
+            known.position(|remote| remote.address == address && remote.transport == transport)
         {
             return Some(index);
         }
@@ -215,19 +216,13 @@ impl Agent {
         candidate.priority = priority.clamp(1, i32::MAX.unsigned_abs());
         candidate.transport = transport;
         candidate.foundation = Foundation::from_number(self.rng.next_u32());
-        let entry = RemoteEntry {
-            candidate,
-            address,
-            learned: true,
-            unanswered: 0,
-            answers: Bucket::new(self.config.limits.answers_per_source),
-        };
+        let entry = RemoteEntry::new(&candidate, address, true);
         self.note(Entry::RemoteCandidate(
             CandidateKind::PeerReflexive,
             address,
         ));
         let learned = self.remotes.iter().filter(|remote| remote.learned).count();
-        if learned < self.config.limits.peer_reflexive {
+        if learned < self.config.limits().peer_reflexive {
             begin_small(&mut self.remotes);
             self.remotes.push(entry);
             return Some(self.remotes.len() - 1);

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::pair::Pair;
-use crate::timeline::Entry;
+use crate::timeline::{Entry, Why};
 use crate::{CandidateKind, PairState, PairView, State, Stats, Timeline};
 use alloc::string::String;
 use core::fmt::Write;
@@ -26,7 +26,7 @@ impl Agent {
                 answers_from: pair.answers_from().filter(|_| pair.valid.is_some()),
                 is_nominated: pair.nominated.is_some(),
                 is_selected: self.selected == Some(pair.key),
-                stats: pair.stats,
+                stats: pair.counts.view(),
             })
         })
     }
@@ -139,9 +139,9 @@ impl Agent {
                 Entry::PairState(key, _, why) if key == pair.key => Some(why),
                 _ => None,
             });
-            let why = why.last().unwrap_or("not tried yet");
-            let sent = pair.stats.requests_sent;
-            let heard = pair.stats.requests_received;
+            let why = why.last().map_or("not tried yet", Why::as_str);
+            let sent = pair.counts.requests_sent;
+            let heard = pair.counts.requests_received;
             write!(
                 text,
                 "{} to {}: {:?}, {why}; ",
@@ -150,14 +150,8 @@ impl Agent {
             writeln!(text, "{sent} checks sent, {heard} received.")?;
         }
         let relayed = |kind| kind == CandidateKind::Relayed;
-        let has_relay = self
-            .locals
-            .iter()
-            .any(|local| relayed(local.candidate.kind))
-            || self
-                .remotes
-                .iter()
-                .any(|remote| relayed(remote.candidate.kind));
+        let has_relay = self.locals.iter().any(|local| relayed(local.kind))
+            || self.remotes.iter().any(|remote| relayed(remote.kind));
         if self.state == State::Failed && !has_relay {
             writeln!(
                 text,

@@ -1,12 +1,12 @@
 //! Checks of the peer (RFC 8445 section 7.3).
 
 use super::{Agent, Early, LocalEntry, Reply, ReplyKind};
-use crate::candidate::plain;
+use crate::candidate::{plain, same};
 use crate::check::{self, Claim, TransactionId};
 use crate::config::RoleAttribute;
 use crate::connection::{Arrival, Link};
 use crate::pair::{Nominated, Pair, Valid};
-use crate::timeline::Entry;
+use crate::timeline::{Entry, Why};
 use crate::{DropReason, Event, PairKey, PairState, Role, State, TcpType, Transport};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -57,8 +57,9 @@ impl Agent {
             previous: false,
         };
         if let Err((reason, error)) = self.authenticate(message, &mut request) {
+            let per_source = self.config.limits().answers_per_source;
             // A budget of their own keeps strangers from using up the answers of the peer.
-            if self.strangers.take(self.now, 1) {
+            if self.strangers.take(self.now, per_source, 1) {
                 self.answer_error(&request, error, UnknownAttributes::default(), None);
             }
             return self.refuse(reason);
@@ -83,13 +84,13 @@ impl Agent {
     fn named(&self, base: SocketAddr) -> Option<SocketAddr> {
         let mut locals = self.locals.iter();
         locals
-            .find(|local| plain(local.base) == base)
+            .find(|local| same(&local.base, &base))
             .map(|local| local.base)
     }
 
     /// User name and integrity, in the order of RFC 8489 section 9.1.3.
     fn authenticate(
-        &self,
+        &mut self,
         message: &Message<'_>,
         request: &mut Request,
     ) -> Result<(), (DropReason, ErrorNumber)> {
@@ -105,12 +106,12 @@ impl Agent {
         let Some((to, of)) = username.as_str().split_once(':') else {
             return wrong;
         };
-        let previous = self.previous.as_ref();
+        let previous = self.previous.as_mut();
         let (side, remote) = if to == self.local.credentials.ufrag() {
-            (&self.local, self.remote.as_ref())
+            (&mut self.local, self.remote.as_deref())
         } else if let Some(old) = previous.filter(|old| old.local.credentials.ufrag() == to) {
             request.previous = true;
-            (&old.local, Some(&old.remote))
+            (&mut old.local, Some(&*old.remote))
         } else {
             return wrong;
         };
@@ -118,29 +119,34 @@ impl Agent {
         if !remote.is_none_or(known) {
             return wrong;
         }
-        let verified = message.verify(&side.key);
+        let verified = message.verify(side.prepare());
         request.integrity = verified.map_err(|_| (DropReason::BadIntegrity, unauthenticated))?;
         Ok(())
     }
 
     /// Whether an answer is within the rates of the agent and of this source.
     fn may_answer(&mut self, request: &Request) -> bool {
-        if self.replies.len() >= self.config.limits.replies {
+        if self.replies.len() >= self.config.limits().replies {
             return false;
         }
         let (now, address) = (self.now, plain(request.arrival.from));
+        let limits = self.config.limits();
+        let (all, per_source) = (limits.answers, limits.answers_per_source);
         if !self.is_validated(&request.arrival) {
             let mut remotes = self.remotes.iter_mut();
             let source = remotes.find(|remote| remote.address == address);
-            if source.is_some_and(|source| !source.answers.take(now, 1)) {
+            if source.is_some_and(|source| !source.answers.take(now, per_source, 1)) {
                 return false;
             }
         }
-        self.answers.take(now, 1)
+        self.answers.take(now, all, 1)
     }
 
     fn answer(&mut self, request: &Request, kind: ReplyKind) {
-        if self.replies.len() < self.config.limits.replies {
+        if self.replies.len() < self.config.limits().replies {
+            if self.replies.capacity() == 0 {
+                self.replies.reserve_exact(1);
+            }
             self.replies.push_back(Reply {
                 id: request.id,
                 base: request.local,
@@ -240,7 +246,7 @@ impl Agent {
 
     /// Whether this side changes its role in a conflict (RFC 8445 section 7.3.1.1).
     fn gives_way_to(&self, theirs: u64) -> bool {
-        if self.is_lite() || self.role_switches >= self.config.limits.role_switches {
+        if self.is_lite() || self.role_switches >= self.config.limits().role_switches {
             return false;
         }
         match self.role {
@@ -272,17 +278,20 @@ impl Agent {
             priority,
             nominated,
         };
-        let mut known = self.early.iter_mut();
+        let most = self.config.limits().early_checks;
+        let all = &mut self.rare_mut().early;
+        let mut known = all.iter_mut();
         if let Some(same) = known.find(|known| known.arrival.is_like(&early.arrival)) {
             same.nominated = nominated.or(same.nominated);
-        } else if self.early.len() < self.config.limits.early_checks {
-            self.early.push(early);
+        } else if all.len() < most {
+            all.push(early);
         }
     }
 
     /// The peer's credentials are known now: what it checked before is processed.
     pub(super) fn replay_early(&mut self) {
-        for early in core::mem::take(&mut self.early) {
+        let early = self.rare.as_mut().map(|rare| &mut rare.early);
+        for early in early.map(core::mem::take).unwrap_or_default() {
             let _ = self.on_peer_check(&early.arrival, early.priority, early.nominated);
         }
     }
@@ -308,8 +317,8 @@ impl Agent {
         };
         let (now, order) = (self.now, self.nomination_order);
         if let Some(pair) = self.pair_mut(key) {
-            pair.stats.requests_received += 1;
-            pair.stats.last_heard = Some(now);
+            pair.counts.requests_received = pair.counts.requests_received.saturating_add(1);
+            pair.counts.on_heard(now);
             pair.last_heard = now;
             if let Some((by, value)) = nominated
                 && pair.nominated.is_none_or(|known| known.by != by)
@@ -330,14 +339,13 @@ impl Agent {
     /// The pair on which the peer's check came, made if it is new.
     fn pair_of_datagram(&mut self, arrival: &Arrival, priority: u32) -> Option<PairKey> {
         let (base, from) = (arrival.local, arrival.from);
-        let is_udp =
-            |local: &LocalEntry| !local.gone && local.candidate.transport == Transport::Udp;
+        let is_udp = |local: &LocalEntry| !local.gone && local.transport == Transport::Udp;
         let mut locals = self.locals.iter();
         let local = locals
             .position(|local| is_udp(local) && local.address == base)
             .or_else(|| {
                 let mut locals = self.locals.iter();
-                locals.position(|local| is_udp(local) && plain(local.base) == base)
+                locals.position(|local| is_udp(local) && same(&local.base, &base))
             })?;
         let remote = self.learn_remote(from, Transport::Udp, priority)?;
         let found = self.find(Link::Udp, base, from);
@@ -355,12 +363,12 @@ impl Agent {
         }
         let mut locals = self.locals.iter().enumerate();
         let (local, theirs) = locals.find_map(|(index, local)| {
-            let theirs = match local.candidate.transport {
+            let theirs = match local.transport {
                 Transport::Tcp(TcpType::Passive) => TcpType::Active,
                 Transport::Tcp(TcpType::SimultaneousOpen) => TcpType::SimultaneousOpen,
                 _ => return None,
             };
-            (!local.gone && plain(local.base) == arrival.local).then_some((index, theirs))
+            (!local.gone && same(&local.base, &arrival.local)).then_some((index, theirs))
         })?;
         let remote = self.learn_remote(arrival.from, Transport::Tcp(theirs), priority)?;
         self.adopt_connection((local, remote), connection)
@@ -379,7 +387,7 @@ impl Agent {
     /// Whether it is one more new address of a peer that has a new one for each check, as has this side.
     fn is_running_away(&self, base: SocketAddr, from: SocketAddr) -> bool {
         let from = plain(from);
-        let like = |pair: &&Pair| plain(pair.base) == base && pair.to.ip() == from.ip();
+        let like = |pair: &&Pair| same(&pair.base, &base) && pair.to.ip() == from.ip();
         let moved = self
             .pairs
             .iter()
@@ -414,7 +422,7 @@ impl Agent {
         if pair.valid.is_none() {
             pair.valid = Some(Valid { local, priority });
             self.first_valid.get_or_insert(now);
-            self.set_pair_state(key, PairState::Succeeded, "the peer nominated it");
+            self.set_pair_state(key, PairState::Succeeded, Why::PeerNominated);
             self.note(Entry::Valid(key, mapped));
         }
     }
@@ -438,7 +446,7 @@ impl Agent {
             PairState::Frozen | PairState::Waiting | PairState::Succeeded | PairState::Failed => {}
         }
         pair.may_retry = true;
-        self.set_pair_state(key, PairState::Waiting, "the peer checked it");
+        self.set_pair_state(key, PairState::Waiting, Why::PeerChecked);
         if !self.triggered.contains(&key) {
             self.triggered.push_back(key);
         }

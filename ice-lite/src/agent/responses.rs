@@ -1,14 +1,14 @@
 //! Answers to our checks (RFC 8445 section 7.2.5).
 
 use super::{Agent, LocalEntry};
-use crate::candidate::{Loopback, judge, plain};
+use crate::candidate::{Loopback, judge, plain, same};
 use crate::check::{self, TransactionId};
 use crate::connection::{Arrival, Link};
 use crate::pair::{Check, Moved, Valid};
-use crate::timeline::Entry;
+use crate::timeline::{Entry, Why};
 use crate::{
-    Candidate, CandidateAddress, CandidateKind, DropReason, Foundation, Nomination, PairKey,
-    PairState, Profile, Role, State, TcpType, Transport,
+    CandidateKind, DropReason, Nomination, PairKey, PairState, Profile, Role, State, TcpType,
+    Transport,
 };
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -38,7 +38,8 @@ impl Agent {
             _ => self.remote.as_ref().map(|remote| &remote.side),
         };
         // We sign with SHA-1 only, so nothing else may answer (RFC 8489 section 9.1.4).
-        let verified = side.map(|side| message.verify_as(Integrity::Sha1, &side.key));
+        let key = side.and_then(|side| side.key.as_deref());
+        let verified = key.map(|key| message.verify_as(Integrity::Sha1, key));
         if !matches!(verified, Some(Ok(()))) {
             return self.refuse(DropReason::BadIntegrity);
         }
@@ -102,8 +103,8 @@ impl Agent {
         let Some(check) = pair.take_check(message.transaction_id()) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
-        pair.stats.responses_received += 1;
-        pair.stats.last_heard = Some(now);
+        pair.counts.responses_received = pair.counts.responses_received.saturating_add(1);
+        pair.counts.on_heard(now);
         let moved = Moved {
             at: now,
             from,
@@ -111,19 +112,19 @@ impl Agent {
         };
         pair.moved = (!mirrored || !counts).then(|| Box::new(moved));
         if !counts {
-            self.fail_pair(key, "the answer came from elsewhere");
+            self.fail_pair(key, Why::AnswerFromElsewhere);
             return self.refuse(DropReason::WrongAddress);
         }
         pair.last_heard = now;
         let to = pair.to;
         if check.sends == 1 {
-            pair.stats.on_rtt(now.saturating_since(check.first_sent));
+            pair.counts.on_rtt(now.saturating_since(check.first_sent));
         }
         self.stats.responses_received += 1;
         self.on_proof_of(from);
         self.on_proof_of(to);
         if !check::unknown(message).is_empty() {
-            self.fail_pair(key, "the answer has unknown attributes");
+            self.fail_pair(key, Why::UnknownAttributes);
             return self.refuse(DropReason::UnknownAttribute);
         }
         match mapped {
@@ -139,10 +140,7 @@ impl Agent {
         };
         let (local, remote) = (self.pairs[index].local, self.pairs[index].remote);
         let local = self.local_seen_as(local, plain(mapped), check.priority);
-        let priority = self.pair_priority_of(
-            &self.locals[local].candidate,
-            &self.remotes[remote].candidate,
-        );
+        let priority = self.pair_priority_of(&self.locals[local], &self.remotes[remote]);
         let pair = &mut self.pairs[index];
         let first = pair.valid.is_none();
         let from = pair.answers_from();
@@ -155,7 +153,7 @@ impl Agent {
         if !pair.nominate_next {
             self.triggered.retain(|&waiting| waiting != key);
         }
-        self.set_pair_state(key, PairState::Succeeded, "answered");
+        self.set_pair_state(key, PairState::Succeeded, Why::Answered);
         if first {
             self.note(Entry::Valid(key, mapped));
             if let Some(from) = from {
@@ -183,16 +181,13 @@ impl Agent {
         self.pairs.iter().any(|pair| {
             let moved = pair.moved.as_ref();
             let known = moved.is_some_and(|moved| moved.checked && moved.from == from);
-            known || (pair.stats.requests_received > 0 && pair.carries(None, from))
+            known || (pair.counts.requests_received > 0 && pair.carries(None, from))
         })
     }
 
     /// The local candidate that the peer saw: a known one, or a peer-reflexive one with the priority that was sent.
     fn local_seen_as(&mut self, checked: usize, mapped: SocketAddr, priority: u32) -> usize {
-        let (base, transport) = (
-            self.locals[checked].base,
-            self.locals[checked].candidate.transport,
-        );
+        let (base, transport) = (self.locals[checked].base, self.locals[checked].transport);
         // The port of an active candidate is that of its connection.
         if transport == Transport::Tcp(TcpType::Active)
             && self.locals[checked].address.ip() == mapped.ip()
@@ -202,28 +197,30 @@ impl Agent {
         let mut locals = self.locals.iter();
         let known = locals.position(|local| {
             !local.gone
-                && local.candidate.transport == transport
+                && local.transport == transport
                 && local.address == mapped
-                && (plain(local.base) == plain(base) || local.candidate.kind != CandidateKind::Host)
+                && (same(&local.base, &base) || local.kind != CandidateKind::Host)
         });
         if let Some(known) = known {
             return known;
         }
-        if self.locals.len() >= self.config.limits.local {
+        if self.locals.len() >= self.config.limits().local {
             return checked;
         }
-        let mut candidate = Candidate::new(CandidateKind::PeerReflexive, mapped);
-        candidate.priority = priority;
-        candidate.transport = transport;
-        candidate.address = CandidateAddress::Ip(mapped);
-        candidate.foundation = Foundation::from_number(self.rng.next_u32());
-        candidate.related = Some(plain(base));
+        let foundation = self.rng.next_u32();
         self.note(Entry::LocalCandidate(CandidateKind::PeerReflexive, mapped));
         self.locals.push(LocalEntry {
-            candidate,
             address: mapped,
             base,
+            related: Some(plain(base)),
+            name: None,
+            server: None,
+            foundation,
+            priority,
             preference: self.locals[checked].preference,
+            transport,
+            kind: CandidateKind::PeerReflexive,
+            predicted: false,
             gone: false,
         });
         self.locals.len() - 1
@@ -233,13 +230,13 @@ impl Agent {
         let code = message.get::<ErrorCode<'_>>().ok().flatten();
         let conflict = code.is_some_and(|code| code.number() == ErrorNumber::ROLE_CONFLICT);
         if !conflict {
-            self.fail_pair(key, "the peer answered with an error");
+            self.fail_pair(key, Why::ErrorAnswer);
             return;
         }
         // Another answer may have changed the role already; then this one is stale (RFC 8445 section 7.2.5.1).
         if self.role == check.role {
-            if self.role_switches >= self.config.limits.role_switches {
-                self.fail_pair(key, "roles are in conflict without end");
+            if self.role_switches >= self.config.limits().role_switches {
+                self.fail_pair(key, Why::EndlessConflict);
                 return;
             }
             self.switch_role();
@@ -248,7 +245,7 @@ impl Agent {
             return;
         };
         if pair.state != PairState::Succeeded {
-            self.set_pair_state(key, PairState::Waiting, "roles were in conflict");
+            self.set_pair_state(key, PairState::Waiting, Why::RoleConflict);
             if !self.triggered.contains(&key) {
                 self.triggered.push_back(key);
             }
@@ -256,7 +253,7 @@ impl Agent {
     }
 
     /// The pair does not work, or its nomination did not.
-    pub(super) fn fail_pair(&mut self, key: PairKey, why: &'static str) {
+    pub(super) fn fail_pair(&mut self, key: PairKey, why: Why) {
         let in_use = self.selected == Some(key);
         let Some(pair) = self.pair_mut(key) else {
             return;

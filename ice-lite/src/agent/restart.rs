@@ -133,13 +133,16 @@ impl Agent {
             description.credentials.ufrag(),
             self.local.credentials.ufrag(),
         );
-        self.remote = Some(Remote {
-            side: Side::new(description.credentials.clone()),
+        let mut side = Side::new(description.credentials.clone());
+        side.prepare();
+        self.local.prepare();
+        self.remote = Some(Box::new(Remote {
+            side,
             lite: description.lite,
             options: description.options,
             takes_asymmetric: false,
-            username,
-        });
+            username: username.into_boxed_str(),
+        }));
         // Full against lite controls, whoever made the offer (RFC 8445 section 6.1.1).
         let role = match (self.config.implementation, description.lite) {
             (Implementation::Full, true) => Role::Controlling,
@@ -167,7 +170,7 @@ impl Agent {
         if self.state == State::Closed {
             return Err(RestartError::Closed);
         }
-        let interval = self.config.timing.restart_interval;
+        let interval = self.config.timing().restart_interval;
         if self
             .last_restart
             .is_some_and(|last| self.now < last + interval)
@@ -218,11 +221,13 @@ impl Agent {
         self.remotes.clear();
         self.pairs.clear();
         self.triggered.clear();
-        self.early.clear();
-        self.names.clear();
+        if let Some(rare) = &mut self.rare {
+            rare.early.clear();
+            rare.names.clear();
+        }
         self.replies.retain(|reply| reply.previous);
         self.locals
-            .retain(|local| !local.gone && local.candidate.kind != CandidateKind::PeerReflexive);
+            .retain(|local| !local.gone && local.kind != CandidateKind::PeerReflexive);
         self.selected = None;
         self.linger_until = None;
         self.started = None;

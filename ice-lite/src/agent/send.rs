@@ -2,10 +2,11 @@
 
 use super::pairs::Pick;
 use super::{Agent, Reply, ReplyKind, Side};
-use crate::candidate::{plain, priority};
+use crate::candidate::{plain, priority, same};
 use crate::check::{self, Request, TransactionId};
 use crate::connection::Link;
 use crate::pair::{Check, Pair};
+use crate::timeline::Why;
 use crate::{
     CandidateKind, ConnectionId, Nomination, Pacer, PairKey, PairState, Profile, Role, State,
     Transport, tcp_local_preference,
@@ -86,9 +87,9 @@ impl Agent {
                 let (base, to) = (plain(reply.base), plain(reply.to));
                 let mut pairs = self.pairs.iter_mut();
                 if let Some(pair) =
-                    pairs.find(|pair| plain(pair.base) == base && pair.carries(reply.via, to))
+                    pairs.find(|pair| same(&pair.base, &base) && pair.carries(reply.via, to))
                 {
-                    pair.stats.responses_sent += 1;
+                    pair.counts.responses_sent = pair.counts.responses_sent.saturating_add(1);
                     pair.last_sent = now;
                 }
                 return Some((reply.via, transmit(reply.base, reply.to, length)));
@@ -103,9 +104,10 @@ impl Agent {
         } else {
             &self.local
         };
+        let key = side.key.as_deref();
         let written = match &reply.kind {
             ReplyKind::Success(integrity) => {
-                let signed = (*integrity, &side.key);
+                let signed = (*integrity, key?);
                 check::write_success(buffer, reply.id, plain(reply.to), signed)
             }
             ReplyKind::Error {
@@ -113,7 +115,7 @@ impl Agent {
                 unknown,
                 signed,
             } => {
-                let signed = signed.map(|integrity| (integrity, &side.key));
+                let signed = signed.and_then(|integrity| Some((integrity, key?)));
                 check::write_error(buffer, reply.id, *number, unknown, signed)
             }
         };
@@ -133,13 +135,13 @@ impl Agent {
         let id = TransactionId::random(&mut self.rng);
         let key = self.pairs[index].key;
         let check = self.new_check(index, id, false);
-        let interval = self.config.timing.consent_interval;
+        let interval = self.config.timing().consent_interval;
         let length = self.write_check(index, &check, buffer);
         let pair = &mut self.pairs[index];
         if let Some(consent) = &mut pair.consent {
             consent.on_sent(now, id, interval, &mut self.rng);
         }
-        pair.stats.requests_sent += 1;
+        pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
         let sent = outgoing(pair, length?);
         self.stats.requests_sent += 1;
@@ -155,7 +157,12 @@ impl Agent {
             return None;
         }
         let id = TransactionId::random(&mut self.rng);
-        consent.on_sent(now, id, self.config.timing.consent_interval, &mut self.rng);
+        consent.on_sent(
+            now,
+            id,
+            self.config.timing().consent_interval,
+            &mut self.rng,
+        );
         let request = Request {
             id,
             username: &previous.remote.username,
@@ -167,7 +174,9 @@ impl Agent {
             takes_asymmetric: false,
             extra: &[],
         };
-        let length = request.write(buffer, &previous.remote.side.key).ok()?;
+        let length = request
+            .write(buffer, previous.remote.side.key.as_deref()?)
+            .ok()?;
         let path = &previous.path;
         let transmit = transmit(path.base, path.remote, length);
         Some((path.connection, transmit))
@@ -177,7 +186,7 @@ impl Agent {
     fn new_check(&self, index: usize, id: TransactionId, nominates: bool) -> Check {
         let pair = &self.pairs[index];
         let local = &self.locals[pair.local];
-        let preference = match local.candidate.transport {
+        let preference = match local.transport {
             Transport::Udp => local.preference,
             Transport::Tcp(tcp) => {
                 tcp_local_preference(CandidateKind::PeerReflexive, tcp, local.preference & 8191)
@@ -214,9 +223,9 @@ impl Agent {
                 .nomination
                 .map(|value| (self.config.nomination_attribute, value)),
             takes_asymmetric: learned && self.config.profile != Profile::Strict,
-            extra: &self.extra,
+            extra: self.rare.as_ref().map_or(&[], |rare| &rare.extra),
         };
-        request.write(buffer, &remote.side.key).ok()
+        request.write(buffer, remote.side.key.as_deref()?).ok()
     }
 
     /// Whether the budget for addresses that have proven nothing allows a datagram of `bytes`.
@@ -225,13 +234,22 @@ impl Agent {
             return true;
         }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.unvalidated_bytes.take(self.now, bytes) && self.unvalidated_packets.take(self.now, 1)
+        let limits = self.config.limits();
+        let (now, packets) = (self.now, limits.unvalidated_packets);
+        self.unvalidated_bytes
+            .take(now, limits.unvalidated_bytes, bytes)
+            && self.unvalidated_packets.take(now, packets, 1)
     }
 
     /// When the budget allows a check again.
     fn budget_at(&self) -> Instant {
-        let bytes = self.unvalidated_bytes.ready_at(MOST_CHECK_BYTES);
-        bytes.max(self.unvalidated_packets.ready_at(1))
+        let limits = self.config.limits();
+        let bytes = self.unvalidated_bytes;
+        let bytes = bytes.ready_at(limits.unvalidated_bytes, MOST_CHECK_BYTES);
+        bytes.max(
+            self.unvalidated_packets
+                .ready_at(limits.unvalidated_packets, 1),
+        )
     }
 
     /// The pair whose check is due to be repeated first.
@@ -263,7 +281,7 @@ impl Agent {
                 check.sends += 1;
             }
         }
-        pair.stats.requests_sent += 1;
+        pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
         self.stats.requests_sent += 1;
         Some(outgoing(&self.pairs[index], length?))
@@ -299,7 +317,7 @@ impl Agent {
         let id = TransactionId::random(&mut self.rng);
         let check = self.new_check(index, id, nominates);
         let Some(length) = self.write_check(index, &check, buffer) else {
-            self.fail_pair(key, "its check cannot be written");
+            self.fail_pair(key, Why::Unwritable);
             return None;
         };
         if !self.may_send(index, length) || !pacer.take(now) || !self.pacer.take(now) {
@@ -315,12 +333,12 @@ impl Agent {
         let pair = &mut self.pairs[index];
         let key = pair.key;
         let again = pair.check.is_some() && !triggered;
-        pair.rechecks += u32::from(again);
+        pair.rechecks += u8::from(again);
         pair.cancel();
         pair.check = Some(check);
         pair.nominate_next = false;
         pair.may_retry &= pair.state != PairState::Failed;
-        pair.stats.requests_sent += 1;
+        pair.counts.requests_sent = pair.counts.requests_sent.saturating_add(1);
         pair.last_sent = now;
         let remote = pair.remote;
         let works = pair.valid.is_some();
@@ -331,7 +349,7 @@ impl Agent {
             self.stats.triggered_checks += 1;
             self.triggered.retain(|&waiting| waiting != key);
         }
-        self.set_pair_state(key, PairState::InProgress, "checked");
+        self.set_pair_state(key, PairState::InProgress, Why::Checked);
     }
 
     fn send_keepalive(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
@@ -381,7 +399,7 @@ impl Agent {
         let now = self.now;
         if let Some(index) = self.find(Link::Udp, path.base, path.remote) {
             let pair = &mut self.pairs[index];
-            pair.stats.bytes_sent += bytes.len() as u64;
+            pair.counts.bytes_sent += bytes.len() as u64;
             pair.last_sent = now;
         }
         Ok(Transmit {

@@ -5,6 +5,7 @@ use crate::candidate::plain;
 use crate::check;
 use crate::connection::{Arrival, Connection, Connections, Link, frame};
 use crate::pair::Pair;
+use crate::timeline::Why;
 use crate::{
     AcceptError, ConnectionId, DropReason, Event, PairKey, PairState, SendError, State, TcpAction,
     TcpType, Transport,
@@ -33,15 +34,12 @@ impl Agent {
             return Err(AcceptError::Closed);
         }
         let base = self.listener(local).ok_or(AcceptError::UnknownLocal)?;
-        if self.connections().count(true) >= self.config.limits.connections {
+        if self.connections().count(true) >= self.config.limits().connections {
             self.stats.connections_refused += 1;
             let victim = self.connections().expendable();
-            self.drop_connection(
-                victim.ok_or(AcceptError::TooMany)?,
-                "it made room for another",
-            );
+            self.drop_connection(victim.ok_or(AcceptError::TooMany)?, Why::MadeRoom);
         }
-        let until = Some(self.now + self.config.timing.connect);
+        let until = Some(self.now + self.config.timing().connect);
         let connections = self.connections();
         let id = connections.next_id();
         begin_small(&mut connections.list);
@@ -61,7 +59,7 @@ impl Agent {
     fn listener(&self, local: SocketAddr) -> Option<SocketAddr> {
         let local = plain(local);
         let mut waiting = self.locals.iter().filter(|entry| {
-            let transport = entry.candidate.transport;
+            let transport = entry.transport;
             !entry.gone
                 && matches!(
                     transport,
@@ -94,7 +92,7 @@ impl Agent {
         known.until = None;
         known.local = local;
         if let Some(key) = self.pair_over(connection).map(|pair| pair.key) {
-            self.set_pair_state(key, PairState::Waiting, "connected");
+            self.set_pair_state(key, PairState::Waiting, Why::Connected);
         }
         self.settle();
     }
@@ -107,9 +105,9 @@ impl Agent {
             return;
         };
         let why = if known.opening {
-            "no connection"
+            Why::NoConnection
         } else {
-            "the connection was closed"
+            Why::ConnectionClosed
         };
         self.end_connection(connection, why);
         self.settle();
@@ -156,7 +154,7 @@ impl Agent {
         frame(data, out).ok_or(SendError::TooLong)?;
         let now = self.now;
         if let Some(pair) = self.pair_over_mut(connection) {
-            pair.stats.bytes_sent += data.len() as u64;
+            pair.counts.bytes_sent += data.len() as u64;
             pair.last_sent = now;
         }
         Ok(connection)
@@ -167,10 +165,10 @@ impl Agent {
         let now = self.now;
         let (base, remote) = (self.pairs[index].base, self.pairs[index].to);
         let local = self.pairs[index].local;
-        let Transport::Tcp(kind) = self.locals[local].candidate.transport else {
+        let Transport::Tcp(kind) = self.locals[local].transport else {
             return;
         };
-        let until = Some(now + self.config.timing.connect);
+        let until = Some(now + self.config.timing().connect);
         let connections = self.connections();
         let connection = connections.next_id();
         begin_small(&mut connections.list);
@@ -189,7 +187,7 @@ impl Agent {
         let (key, entry) = (pair.key, pair.remote);
         self.remotes[entry].unanswered += 1;
         self.triggered.retain(|&waiting| waiting != key);
-        self.set_pair_state(key, PairState::InProgress, "connecting");
+        self.set_pair_state(key, PairState::InProgress, Why::Connecting);
         self.tell(Event::Tcp(TcpAction::Connect {
             connection,
             local: base,
@@ -215,7 +213,7 @@ impl Agent {
     /// Whether no further connection may be opened.
     pub(super) fn is_crowded(&self) -> bool {
         let tcp = self.tcp.as_ref();
-        tcp.is_some_and(|tcp| tcp.count(false) >= self.config.limits.connections)
+        tcp.is_some_and(|tcp| tcp.count(false) >= self.config.limits().connections)
     }
 
     /// Attaches a check that came over a connection to the pair of it: that which has it, or one that waits for one between
@@ -246,7 +244,7 @@ impl Agent {
             pair.link = Link::Tcp(Some(connection));
         }
         if let Some(spare) = spare {
-            self.drop_connection(spare, "the peer's connection is used");
+            self.drop_connection(spare, Why::PeersConnectionUsed);
         }
         Some(key)
     }
@@ -266,13 +264,13 @@ impl Agent {
     }
 
     /// Closes a connection, and ends what used it.
-    fn drop_connection(&mut self, connection: ConnectionId, why: &'static str) {
+    fn drop_connection(&mut self, connection: ConnectionId, why: Why) {
         self.tell(Event::Tcp(TcpAction::Close { connection }));
         self.end_connection(connection, why);
     }
 
     /// Forgets a connection, and ends what used it.
-    fn end_connection(&mut self, connection: ConnectionId, why: &'static str) {
+    fn end_connection(&mut self, connection: ConnectionId, why: Why) {
         if let Some(pair) = self.pair_over_mut(connection) {
             let (key, works) = (pair.key, pair.valid.is_some());
             if works {
@@ -308,7 +306,15 @@ impl Agent {
         });
         let idle: Vec<ConnectionId> = idle.map(|connection| connection.id).collect();
         for id in idle {
-            self.drop_connection(id, "no connection in time");
+            self.drop_connection(id, Why::LateConnection);
+        }
+    }
+
+    /// Closes all connections for good.
+    pub(super) fn close_connections(&mut self) {
+        let all = self.tcp.take().into_iter().flat_map(|tcp| tcp.list);
+        for Connection { id: connection, .. } in all {
+            self.tell(Event::Tcp(TcpAction::Close { connection }));
         }
     }
 
@@ -323,7 +329,7 @@ impl Agent {
             .map(|connection| connection.id)
             .collect();
         for id in gone {
-            self.drop_connection(id, "the local address is gone");
+            self.drop_connection(id, Why::AddressGone);
         }
     }
 

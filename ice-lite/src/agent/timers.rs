@@ -2,6 +2,7 @@
 
 use super::Agent;
 use crate::connection::Link;
+use crate::timeline::Why;
 use crate::{Event, Pacer, PairKey, State};
 use alloc::vec::Vec;
 use proto_core::Instant;
@@ -35,7 +36,7 @@ impl Agent {
         }
         let failures = self.pairs.iter().filter_map(|pair| pair.check.as_ref());
         let failures = failures.map(crate::pair::Check::fails_at);
-        let names = self.names.iter().map(|name| name.until);
+        let names = self.names().iter().map(|name| name.until);
         let decision = self.decision().map(|(at, _)| at);
         failures
             .chain(names)
@@ -69,7 +70,7 @@ impl Agent {
             let again = self
                 .pair_mut(key)
                 .is_some_and(|pair| pair.may_retry && pair.link == Link::Udp);
-            self.fail_pair(key, "no answer");
+            self.fail_pair(key, Why::NoAnswer);
             if let Some(pair) = self.pair_mut(key) {
                 pair.may_retry = again;
             }
@@ -81,14 +82,17 @@ impl Agent {
 
     fn forget_names(&mut self) {
         let now = self.now;
-        let before = self.names.len();
-        self.names.retain(|name| name.until > now);
-        self.stats.candidates_refused += (before - self.names.len()) as u64;
+        let Some(rare) = &mut self.rare else {
+            return;
+        };
+        let before = rare.names.len();
+        rare.names.retain(|name| name.until > now);
+        self.stats.candidates_refused += (before - rare.names.len()) as u64;
     }
 
     fn hint_at(&self) -> Option<Instant> {
         let waiting = self.state == State::Checking && !self.told_still_trying;
-        Some(self.started? + self.config.timing.give_up_hint).filter(|_| waiting)
+        Some(self.started? + self.config.timing().give_up_hint).filter(|_| waiting)
     }
 
     fn hint(&mut self) {

@@ -125,3 +125,14 @@ pub(crate) const fn plain(address: SocketAddr) -> SocketAddr {
         SocketAddr::V6(v6) => SocketAddr::new(IpAddr::V6(*v6.ip()), v6.port()),
     }
 }
+
+/// Whether both are one address, whatever their scopes and flow labels.
+pub(crate) fn same(one: &SocketAddr, other: &SocketAddr) -> bool {
+    match (one, other) {
+        (SocketAddr::V4(one), SocketAddr::V4(other)) => one == other,
+        (SocketAddr::V6(one), SocketAddr::V6(other)) => {
+            one.ip() == other.ip() && one.port() == other.port()
+        }
+        _ => false,
+    }
+}

@@ -6,7 +6,7 @@ mod line;
 mod preference;
 
 pub use address::{Forbidden, Loopback, judge};
-pub(crate) use address::{can_pair, is_global, is_link_local, plain, same_subnet};
+pub(crate) use address::{can_pair, is_global, is_link_local, plain, same, same_subnet};
 pub use foundation::Foundation;
 pub(crate) use foundation::is_ice_char;
 pub(crate) use line::number;

@@ -83,6 +83,9 @@ pub enum MapperEvent {
         external: SocketAddr,
         /// By which protocol.
         by: MappedBy,
+        /// How long it lives unless it is renewed, as it is at half of that; `None` is without end, which some gateways give
+        /// by UPnP.
+        lease: Option<Duration>,
     },
     /// The mapping has ended and could not be renewed.
     Lost,
@@ -308,7 +311,11 @@ impl PortMapper {
         self.step = Step::Rest(self.now + lease / 2);
         if self.mapped != Some((external, by)) {
             self.mapped = Some((external, by));
-            self.events.push_back(MapperEvent::Mapped { external, by });
+            self.events.push_back(MapperEvent::Mapped {
+                external,
+                by,
+                lease: Some(lease),
+            });
         }
     }
 

@@ -109,9 +109,16 @@ fn mapper() -> PortMapper {
     PortMapper::new(Instant::ZERO, config()).expect("good settings")
 }
 
+fn mapped_at(external: &str, by: MappedBy) -> MapperEvent {
+    MapperEvent::Mapped {
+        external: address(external),
+        by,
+        lease: Some(Duration::from_secs(7200)),
+    }
+}
+
 fn mapped(by: MappedBy) -> MapperEvent {
-    let external = address("203.0.113.5:4000");
-    MapperEvent::Mapped { external, by }
+    mapped_at("203.0.113.5:4000", by)
 }
 
 // RFC 6887 sections 7 and 11.1, RFC 6886 sections 3.2 and 3.3: byte by byte.
@@ -244,9 +251,7 @@ fn a_mapping_that_is_not_renewed_is_lost_at_its_end_and_one_that_moves_is_told()
         ..BOTH
     };
     let (_, events) = run(&mut mapper, 3600 * SECOND, moved);
-    let external = address("203.0.113.6:4000");
-    let by = MappedBy::Pcp;
-    assert_eq!(events, [MapperEvent::Mapped { external, by }]);
+    assert_eq!(events, [mapped_at("203.0.113.6:4000", MappedBy::Pcp)]);
     let silent = Gateway {
         pcp: false,
         nat_pmp: false,
@@ -323,9 +328,7 @@ fn an_announcement_of_another_outer_address_moves_the_mapping() {
         ..gateway
     };
     let (_, events) = run(&mut mapper, 6 * SECOND, moved);
-    let external = address("203.0.113.6:4000");
-    let by = MappedBy::NatPmp;
-    assert_eq!(events, [MapperEvent::Mapped { external, by }]);
+    assert_eq!(events, [mapped_at("203.0.113.6:4000", MappedBy::NatPmp)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Meetings with a WebRTC stack: whole offers and answers, written and read by the feature `sdp` of `ice-lite`.
 
 use super::{Meeting, PATIENCE, Signals, Telling, now};
-use ice_lite::{Config, Description, Event, RemoteChange, State, parse_sdp};
+use ice_lite::{Config, Description, Event, RemoteChange, State, Transport, parse_sdp};
 use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -73,7 +73,8 @@ impl Meeting {
         process: (PathBuf, &str, &[&str]),
         setting: (Config, Telling),
     ) -> Self {
-        Self::start(ip, process, setting, Signals::Sessions(0))
+        let place = (ip, Transport::Udp);
+        Self::start(place, process, setting, Signals::Sessions(0))
     }
 
     /// We call: the other side is told our offer.

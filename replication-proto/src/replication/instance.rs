@@ -1,5 +1,6 @@
 //! Nodes come and go: parts are attached to the tables, subtrees are freed.
 
+use super::freed::FreedBy;
 use super::state::{Spawned, Spawner, Synchronizer};
 use crate::event::Event;
 use crate::node::{Kind, NodeError, NodeKey, PropertySlot, Root};
@@ -167,7 +168,7 @@ impl Session {
         }
         if let Err(error) = made {
             for key in keys.into_iter().rev() {
-                self.detach(key);
+                self.detach(key, None);
                 self.nodes.remove(key);
             }
             return Err(error);
@@ -256,7 +257,7 @@ impl Session {
         keys.push(root);
         self.despawn_subtree(&keys, by);
         for key in keys {
-            self.detach(key);
+            self.detach(key, by);
             self.nodes.remove(key);
         }
     }
@@ -284,8 +285,8 @@ impl Session {
         }
     }
 
-    /// Takes a node out of the replication's tables.
-    fn detach(&mut self, key: NodeKey) {
+    /// Takes a node that `by` frees, or this end, out of the replication's tables.
+    fn detach(&mut self, key: NodeKey, by: Option<PeerId>) {
         let Some(node) = self.nodes.get_mut(key) else {
             return;
         };
@@ -307,7 +308,7 @@ impl Session {
             self.detach_synchronizer(index);
         }
         if let Some(index) = root.spawned {
-            self.unregister(index);
+            self.unregister(index, by);
         }
     }
 
@@ -364,7 +365,7 @@ impl Session {
         }
     }
 
-    fn unregister(&mut self, index: u32) {
+    fn unregister(&mut self, index: u32, freed_by: Option<PeerId>) {
         let Some(row) = self.replication.spawned.remove(index) else {
             return;
         };
@@ -398,10 +399,20 @@ impl Session {
             && let Some(slot) = self.peers.slot(by)
             && let Some(peer) = self.peers.admitted_at_mut(slot)
         {
+            let limit = self.config.limits.freed_numbers;
+            let freed_by = match freed_by {
+                Some(peer) if peer == by => FreedBy::Spawner,
+                _ => FreedBy::Other,
+            };
             let replication = &mut peer.replication;
-            replication.nodes.remove(&row.net_id);
+            // A spawn that failed has no number here.
+            if replication.nodes.remove(&row.net_id).is_some() {
+                replication.freed.insert(row.net_id, freed_by, limit);
+            }
             for id in row.listed {
-                replication.synchronizers.remove(&id);
+                if replication.synchronizers.remove(&id).is_some() {
+                    replication.freed.insert(id, freed_by, limit);
+                }
             }
         }
     }

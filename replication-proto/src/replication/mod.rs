@@ -16,6 +16,7 @@ mod bits;
 mod budget;
 mod encode;
 mod finite;
+mod freed;
 mod held;
 mod instance;
 mod pack;

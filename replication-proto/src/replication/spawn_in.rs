@@ -1,5 +1,6 @@
 //! Spawns of peers: SPAWN and DESPAWN with every check, all or nothing (spec: SPAWN, receiver).
 
+use super::freed::FreedBy;
 use super::held::SpawnRequest;
 use super::spawn_out::MAX_NAME_BYTES;
 use super::state::{PATH_BIT, PeerReplication, Spawned};
@@ -156,10 +157,13 @@ impl Session {
         if let Some(peer) = self.peers.admitted_at_mut(arrival.slot) {
             let replication = &mut peer.replication;
             replication.nodes.insert(packet.net_id, node);
+            replication.freed.remove(packet.net_id);
             for state in &states {
                 let key = keys.get(state.node).and_then(|path| self.nodes.find(path));
-                let id = state.id.filter(|id| id & PATH_BIT == 0);
-                replication.synchronizers.extend(id.zip(key));
+                if let Some(id) = state.id.filter(|id| id & PATH_BIT == 0) {
+                    replication.freed.remove(id);
+                    replication.synchronizers.extend(key.map(|key| (id, key)));
+                }
             }
         }
         self.show_spawned(arrival, &packet, node, states)
@@ -273,10 +277,17 @@ impl Session {
 
     pub(crate) fn on_despawn(&mut self, arrival: &Arrival) -> Result<(), Refusal> {
         let packet = Despawn::decode(&arrival.packet)?;
-        let Some(peer) = self.peers.admitted_at(arrival.slot) else {
+        let limit = self.config.limits.freed_numbers;
+        let Some(peer) = self.peers.admitted_at_mut(arrival.slot) else {
             return drop(DropReason::UnknownPeer);
         };
-        let Some(&node) = peer.replication.nodes.get(&packet.net_id) else {
+        let replication = &mut peer.replication;
+        let Some(&node) = replication.nodes.get(&packet.net_id) else {
+            if replication.freed.get(packet.net_id) == Some(FreedBy::Other) {
+                let by = FreedBy::Spawner;
+                replication.freed.insert(packet.net_id, by, limit);
+                return drop(DropReason::FreedNode);
+            }
             return reject(
                 if self.is_of_another(|theirs| theirs.nodes.contains_key(&packet.net_id)) {
                     DropReason::Unauthorized

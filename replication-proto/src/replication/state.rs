@@ -2,6 +2,7 @@
 
 use super::bits::Bits;
 use super::budget::Aging;
+use super::freed::Freed;
 use super::held::Held;
 use super::profile::Traffic;
 use super::slab::Slab;
@@ -160,6 +161,8 @@ pub(crate) struct PeerReplication {
     pub(crate) nodes: BTreeMap<u32, NodeKey>,
     /// Synchronizers that its spawns listed, by its numbers.
     pub(crate) synchronizers: BTreeMap<u32, NodeKey>,
+    /// Its numbers of both that are gone.
+    pub(crate) freed: Freed,
     /// A custom spawn that waits for the application, and what came after it.
     pub(crate) held: Option<Box<Held>>,
 }

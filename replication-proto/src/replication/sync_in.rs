@@ -1,11 +1,13 @@
 //! State of peers: SYNC full and delta, entry by entry (spec: SYNC, receiver).
 
 use super::finite::is_finite;
+use super::freed::FreedBy;
 use super::state::PATH_BIT;
 use crate::error::{Refusal, Verdict, drop, reject};
 use crate::event::{Event, StateReceived};
 use crate::node::NodeKey;
 use crate::packet::{Delta, DeltaEntry, Sync, SyncEntry};
+use crate::peer::PeerId;
 use crate::scene::{Layout, NonFinite};
 use crate::session::{Arrival, Session};
 use crate::stats::DropReason;
@@ -127,14 +129,31 @@ impl Session {
         let Some(peer) = self.peers.admitted_at_mut(arrival.slot) else {
             return drop(DropReason::UnknownPeer);
         };
-        let key = if id & PATH_BIT == 0 {
-            peer.replication.synchronizers.get(&id).copied()
+        let (key, is_freed) = if id & PATH_BIT == 0 {
+            let replication = &peer.replication;
+            let key = replication.synchronizers.get(&id).copied();
+            // What is reliable comes in order, so the end of a node by its spawner is the last of it.
+            let is_freed = match replication.freed.get(id) {
+                Some(FreedBy::Spawner) => !arrival.mode.is_reliable(),
+                Some(FreedBy::Other) => true,
+                None => false,
+            };
+            let key = key.filter(|&key| self.nodes.get(key).is_some());
+            (
+                key,
+                is_freed || key.is_none() && replication.synchronizers.contains_key(&id),
+            )
         } else {
-            let found = peer.received.resolve(id & !PATH_BIT, &self.nodes);
-            found.map(|(key, _)| key)
+            let id = id & !PATH_BIT;
+            let found = peer.received.resolve(id, &self.nodes);
+            (found.map(|(key, _)| key), peer.received.contains(id))
         };
         let Some(key) = key else {
-            return drop(DropReason::UnknownId);
+            return drop(if is_freed {
+                DropReason::FreedNode
+            } else {
+                DropReason::UnknownId
+            });
         };
         let Some(index) = self.synchronizer_index(key) else {
             return reject(DropReason::WrongKind);
@@ -143,6 +162,17 @@ impl Session {
             return drop(DropReason::Unauthorized);
         }
         Ok((index, key))
+    }
+
+    /// Forgets the times of a peer's states, as it leaves: who comes back with its number counts from the start, and
+    /// all that it sends would be late.
+    pub(crate) fn forget_times_of(&mut self, peer: PeerId) {
+        for (_, row) in self.replication.synchronizers.iter_mut() {
+            let node = self.nodes.get(row.node);
+            if node.is_some_and(|node| node.authority == peer) {
+                row.last_time = None;
+            }
+        }
     }
 
     fn on_full_entry(

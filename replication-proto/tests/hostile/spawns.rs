@@ -49,6 +49,61 @@ fn a_node_can_be_despawned_once() {
 }
 
 #[test]
+fn state_that_a_despawn_overtook_is_told_from_state_after_it() {
+    // req: HP-14
+    let mut session = client();
+    assert!(give(&mut session, 1, &hex("0503000000")).is_accepted());
+    // Full states are unreliable, so a DESPAWN can overtake them. Deltas come in order with it.
+    let full = hex("06010004000000020000000207");
+    let mut late = |packet: &[u8], mode| {
+        let packet = Bytes::copy_from_slice(packet);
+        let (from, channel) = (peer(1), 0);
+        let incoming = Incoming {
+            from,
+            mode,
+            channel,
+            packet,
+        };
+        session.handle_packet(NOW, incoming)
+    };
+    assert_eq!(
+        late(&full, TransferMode::Unreliable),
+        Verdict::Dropped(DropReason::FreedNode)
+    );
+    let delta = hex("16040000000100000000000000020000000207");
+    assert_eq!(
+        late(&delta, TransferMode::Reliable),
+        Verdict::Dropped(DropReason::UnknownId)
+    );
+    // The same numbers again, as when a node is hidden and shown.
+    assert!(give(&mut session, 1, &hex(LIVE)).is_accepted());
+    assert!(give(&mut session, 1, &full).is_accepted());
+    assert_eq!(session.peer_usage(peer(1)).unwrap().freed_numbers, 0);
+}
+
+#[test]
+fn numbers_of_freed_nodes_are_remembered_up_to_the_limit() {
+    let mut config = Config::client(peer(2));
+    config.limits.freed_numbers = 10;
+    let mut session = Session::new(config).unwrap();
+    assert!(session.handle_peer_connected(NOW, peer(1)).is_accepted());
+    add_spawner(&mut session, "Main/Spawner", 1);
+    let announce = simplify(&session, 1, "Main/Spawner");
+    assert!(give(&mut session, 1, &announce).is_accepted());
+    for id in 1..=100_u32 {
+        let mut spawn = hex("040101000000");
+        spawn.extend_from_slice(&id.to_le_bytes());
+        spawn.extend_from_slice(&hex("000000000200000041"));
+        spawn.push(0);
+        assert!(give(&mut session, 1, &spawn).is_accepted());
+        let mut despawn = vec![5];
+        despawn.extend_from_slice(&id.to_le_bytes());
+        assert!(give(&mut session, 1, &despawn).is_accepted());
+    }
+    assert_eq!(session.peer_usage(peer(1)).unwrap().freed_numbers, 10);
+}
+
+#[test]
 fn spawned_nodes_of_a_peer_are_bounded_and_one_too_many_ends_its_stay() {
     // req: HP-11
     let mut config = Config::client(peer(2));

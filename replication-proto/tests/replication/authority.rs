@@ -69,6 +69,34 @@ fn a_client_that_comes_back_gets_everything_anew() {
     assert_eq!(net.take_refusals(), []);
 }
 
+#[test]
+fn state_of_a_client_that_comes_back_with_its_number_is_not_taken_for_late() {
+    let mut net = world(&[2, 3], SynchronizerConfig::new());
+    let declare = |net: &mut Net, id: i32| {
+        let aim = SynchronizerConfig::new().property(PropertyConfig::new("aim").initial(0));
+        let sync = NodeConfig::new("Level/Sync").authority(peer(2));
+        net.at(id).add_node(NodeConfig::new("Level")).unwrap();
+        net.at(id).add_node(sync.synchronizer(aim)).unwrap();
+    };
+    for id in [1, 2, 3] {
+        declare(&mut net, id);
+    }
+    frames(&mut net, 3);
+    set(&mut net, 2, "Level", "aim", 1);
+    frames(&mut net, 100);
+    net.disconnect(2);
+    net.settle();
+    join(&mut net, 2, &unit_of(SynchronizerConfig::new()));
+    declare(&mut net, 2);
+    frames(&mut net, 3);
+    set(&mut net, 2, "Level", "aim", 2);
+    frames(&mut net, 4);
+    for id in [1, 3] {
+        assert_eq!(value(&mut net, id, "Level", "aim"), Value::Int(2));
+        assert_eq!(net.at(id).stats().dropped(DropReason::Stale), 0);
+    }
+}
+
 /// A world in which client 2 has just spawned a node with a synchronizer of the server.
 fn with_toy_of_a_client() -> Net {
     let mut net = world(&[2, 3], SynchronizerConfig::new());

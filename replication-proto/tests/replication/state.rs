@@ -132,19 +132,65 @@ fn a_node_freed_while_a_delta_is_on_its_way_is_an_ordinary_case() {
     let node = net.at(2).node("Units/A").unwrap();
     net.at(2).remove_node(node).unwrap();
     net.settle();
-    let refusals = net.take_refusals();
-    assert!(!refusals.is_empty());
-    assert!(
-        refusals
-            .iter()
-            .all(|(_, _, reason)| *reason == DropReason::UnknownId)
+    let late = (2, 1, DropReason::FreedNode);
+    assert_eq!(
+        net.take_refusals(),
+        [late, late],
+        "a full state and a delta"
     );
     let node = net.at(1).node("Units/A").unwrap();
     net.at(1).despawn(node).unwrap();
     net.settle();
+    assert_eq!(net.take_refusals(), [late], "its end");
     spawn(&mut net, "A");
     frames(&mut net, 3);
     assert!(has(&mut net, 2, "Units/A"));
+}
+
+#[test]
+fn state_for_a_synchronizer_that_was_removed_alone_leaves_the_rest_of_its_packet() {
+    // req: HP-14
+    let mut net = world(&[2], SynchronizerConfig::new());
+    spawn(&mut net, "A");
+    spawn(&mut net, "B");
+    frames(&mut net, 3);
+    let sync = net.at(2).node("Units/A/Sync").unwrap();
+    net.at(2).remove_node(sync).unwrap();
+    net.forget();
+    for id in ["A", "B"] {
+        set(&mut net, 1, &format!("Units/{id}"), "hp", 7);
+    }
+    frames(&mut net, 2);
+    assert_eq!(value(&mut net, 2, "Units/B", "hp"), Value::Int(7));
+    let stats = net.at(2).stats();
+    assert_eq!(stats.dropped(DropReason::FreedNode), stats.dropped_total());
+    assert!(stats.dropped_total() > 0);
+}
+
+#[test]
+fn state_by_path_for_a_node_that_was_here_is_told_from_an_unknown_one() {
+    // req: HP-14
+    let mut net = world(&[2], SynchronizerConfig::new());
+    for id in [1, 2] {
+        net.at(id).add_node(NodeConfig::new("Level")).unwrap();
+        let sync = SynchronizerConfig::new().property(PropertyConfig::new("hp").initial(1));
+        net.at(id)
+            .add_node(NodeConfig::new("Level/Sync").synchronizer(sync))
+            .unwrap();
+    }
+    frames(&mut net, 3);
+    net.forget();
+    let level = net.at(2).node("Level").unwrap();
+    net.at(2).remove_node(level).unwrap();
+    frames(&mut net, 2);
+    let late = (2, 1, DropReason::FreedNode);
+    assert!(net.take_refusals().iter().all(|&refusal| refusal == late));
+    assert!(net.at(2).stats().dropped(DropReason::FreedNode) > 0);
+    let unknown = hex("06090063000080020000000264");
+    assert_eq!(
+        net.inject(1, 2, unknown),
+        Verdict::Dropped(DropReason::UnknownId)
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The default provider, in pure Rust: [`RustCrypto`].
 
 use super::{Hmac, Provider};
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::{Buffer, CoreProxy};
 use hmac::{KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -12,18 +14,20 @@ use sha2::{Digest, Sha256};
 pub enum RustCrypto {}
 
 /// A prepared HMAC key: the states of both hashes after the padded key, so a message costs only its own blocks.
+///
+/// It is those states and nothing else: the block that a hash gathers bytes in belongs to the message.
 #[derive(Clone)]
-pub struct Prepared<H>(H);
+pub struct Prepared<H: CoreProxy>(H::Core);
 
-impl<H> core::fmt::Debug for Prepared<H> {
+impl<H: CoreProxy> core::fmt::Debug for Prepared<H> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Prepared(..)")
     }
 }
 
-fn prepare<H: KeyInit>(key: &[u8]) -> Prepared<H> {
+fn prepare<H: CoreProxy<Core: KeyInit>>(key: &[u8]) -> Prepared<H> {
     // HMAC takes keys of any length: longer ones are hashed first.
-    Prepared(H::new_from_slice(key).expect("HMAC takes any key"))
+    Prepared(H::Core::new_from_slice(key).expect("HMAC takes any key"))
 }
 
 macro_rules! prepared {
@@ -31,7 +35,8 @@ macro_rules! prepared {
         impl Hmac<$bytes> for Prepared<hmac::Hmac<$hash>> {
             #[inline]
             fn mac(&self, parts: &[&[u8]]) -> [u8; $bytes] {
-                let mut hmac = self.0.clone();
+                let block = Buffer::<HmacCore<$hash>>::default();
+                let mut hmac = hmac::Hmac::<$hash>::compose(self.0.clone(), block);
                 parts.iter().for_each(|part| hmac.update(part));
                 hmac.finalize().into_bytes().into()
             }

@@ -2,6 +2,7 @@
 
 const TOP: u32 = 1 << 24;
 const BOTTOM: u32 = 1 << 16;
+
 /// All whole bytes of a number of bits.
 const WHOLE_BYTES: u32 = 0x18;
 
@@ -13,7 +14,7 @@ const TAIL_BYTES: usize = 16;
 /// Totals below this are divided by with a multiplication.
 const QUICK_TOTALS: usize = 2048;
 
-/// 2^64 by each number, rounded up, which is exact for numerators of 32 bits; 0 for 0 and 1.
+/// 2^64 by each number from 2, rounded up, which is exact for numerators of 32 bits.
 static RECIPROCALS: [u64; QUICK_TOTALS] = {
     let mut reciprocals = [0; QUICK_TOTALS];
     let mut total = 2;
@@ -24,14 +25,12 @@ static RECIPROCALS: [u64; QUICK_TOTALS] = {
     reciprocals
 };
 
-/// `None` by 0.
+/// `range` by a total of at least 2.
 #[inline(always)]
-fn divide(range: u32, total: u32) -> Option<u32> {
+fn divide(range: u32, total: u32) -> u32 {
     match RECIPROCALS.get(total as usize) {
-        Some(&reciprocal @ 1..) => {
-            Some(((u128::from(range) * u128::from(reciprocal)) >> 64) as u32)
-        }
-        _ => range.checked_div(total),
+        Some(&reciprocal) => ((u128::from(range) * u128::from(reciprocal)) >> 64) as u32,
+        None => range / total,
     }
 }
 
@@ -113,7 +112,7 @@ fn put_all(
 impl Intervals for Encoder<'_> {
     #[inline(always)]
     fn code(&mut self, below: u32, frequency: u32, total: u32) -> Option<()> {
-        let range = divide(self.range, total)?;
+        let range = divide(self.range, total);
         self.low = self.low.wrapping_add(range.wrapping_mul(below));
         self.range = range.wrapping_mul(frequency);
         let Some(room) = self
@@ -187,39 +186,34 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Which of `total` numbers comes next; damaged input gives any number.
+    /// What one of `total` numbers is worth, and which of them comes next; damaged input gives any number.
     #[inline(always)]
-    pub(super) fn read(&mut self, total: u32) -> Option<u16> {
-        self.range = divide(self.range, total)?;
-        let code = self.code.wrapping_sub(self.low).checked_div(self.range)?;
-        Some(code as u16)
+    pub(super) fn read(&self, total: u32) -> Option<(u32, u16)> {
+        let (unit, offset) = self.locate(total);
+        Some((unit, offset.checked_div(unit)? as u16))
     }
 
-    /// Passes the interval in which the number of the last [`Decoder::read`] is.
-    #[inline(always)]
-    pub(super) fn consume(&mut self, below: u32, frequency: u32) {
-        self.pass_interval(self.range.wrapping_mul(below), frequency);
-    }
-
-    /// What one of `total` numbers is worth, and where in the worth of all of them the next number is.
-    ///
-    /// To compare with multiples of that is faster than to divide by it. `None` if C's number is none of them.
-    #[inline(always)]
-    pub(super) fn locate(&mut self, total: u32) -> Option<(u32, u32)> {
-        let unit = divide(self.range, total)?;
-        self.range = unit;
+    /// The same for any total; C divides by 0, and this gives `None`.
+    pub(super) fn read_any(&self, total: u16) -> Option<(u32, u16)> {
+        let unit = self.range.checked_div(total.into())?;
         let offset = self.code.wrapping_sub(self.low);
-        if offset >= unit.wrapping_mul(total) {
-            return beyond(unit, offset, total);
-        }
-        Some((unit, offset))
+        Some((unit, offset.checked_div(unit)? as u16))
     }
 
-    /// Passes an interval of `frequency` numbers behind numbers that are worth `below`.
+    /// What one of `total` numbers is worth, and where in the worth of all of them the next number is, or behind it.
+    ///
+    /// To compare with multiples of that is faster than to divide by it.
     #[inline(always)]
-    pub(super) fn pass_interval(&mut self, below: u32, frequency: u32) {
+    pub(super) fn locate(&self, total: u32) -> (u32, u32) {
+        let unit = divide(self.range, total);
+        (unit, self.code.wrapping_sub(self.low))
+    }
+
+    /// Passes an interval of `frequency` numbers, each worth `unit`, behind numbers that are worth `below`.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, unit: u32, below: u32, frequency: u32) {
         self.low = self.low.wrapping_add(below);
-        self.range = self.range.wrapping_mul(frequency);
+        self.range = unit.wrapping_mul(frequency);
         self.shift(final_bits(self.low, self.range));
         while self.range < BOTTOM {
             // `settle` gives one here, since it is what the range is too narrow for.
@@ -241,11 +235,13 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Where C looks for a number of damaged input: numbers have 16 bits there.
+/// Where C looks for what is behind all numbers, in damaged input: numbers have 16 bits there. `None` if that is behind
+/// them too, or nothing was wrong.
 #[cold]
-fn beyond(unit: u32, offset: u32, total: u32) -> Option<(u32, u32)> {
-    let code = u32::from(offset.checked_div(unit)? as u16);
-    (code < total).then(|| (unit, code.wrapping_mul(unit)))
+pub(super) fn wrapped(unit: u32, offset: u32, total: u32) -> Option<u32> {
+    let code = offset.checked_div(unit)?;
+    let wrapped = u32::from(code as u16);
+    (code >= total && wrapped < total).then(|| wrapped.wrapping_mul(unit))
 }
 
 /// Goes on with the tail where fewer than four bytes are left; `false` where only zeros would follow.
@@ -282,16 +278,12 @@ mod tests {
 
     #[test]
     fn a_range_is_divided_by_every_total_as_the_processor_does() {
-        for total in 0..=3000u32 {
-            let quotient = u32::MAX.checked_div(total).unwrap_or(1);
+        for total in 2..=3000u32 {
+            let quotient = u32::MAX / total;
             let edges = [1, 2, quotient / 2, quotient].map(|times| times.wrapping_mul(total));
             for range in edges.into_iter().chain([u32::MAX, BOTTOM, TOP]) {
                 for range in [range.wrapping_sub(1), range, range.wrapping_add(1)] {
-                    assert_eq!(
-                        divide(range, total),
-                        range.checked_div(total),
-                        "{range} by {total}"
-                    );
+                    assert_eq!(divide(range, total), range / total, "{range} by {total}");
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! Decoding what no encoder wrote, as C ENet does.
 //!
 //! A number beyond the total has no byte. C's search tree makes one up, with a value that wraps around, and hangs it where
-//! it does not belong. Only a tree gives the same bytes after that; this is the slow path for it.
+//! it does not belong. Only a tree gives the same bytes after that; this is the slow path for it, and for a byte that is
+//! in a context that was escaped.
 
-use super::arithmetic::{Decoder, Tail};
+use super::arithmetic::{Decoder, Tail, Unwritten};
 use super::model::{Arena, Contexts, LEFT, Link, RIGHT, TOTAL_LIMIT};
 use super::root::{ESCAPES, FREQUENCY_LIMIT, INCREMENT, INITIAL_TOTAL, MINIMUM};
 
@@ -21,7 +22,7 @@ pub(super) fn decompress(arena: &mut Arena, input: &[u8], output: &mut [u8]) -> 
             if node != Link::ROOT {
                 break;
             }
-            context = contexts.at(context).parent;
+            context = contexts.at(context).parent();
         }
         if context == Link::ROOT {
             node = decode_in_root(contexts, &mut decoder)?;
@@ -32,7 +33,7 @@ pub(super) fn decompress(arena: &mut Arena, input: &[u8], output: &mut [u8]) -> 
         let value = contexts.at(node).value();
         *output.get_mut(length)? = value;
         length += 1;
-        let longest = contexts.patch(value, node, context);
+        let longest = patch(contexts, value, node, context)?;
         contexts.advance(longest);
         if contexts.is_full() {
             start(contexts);
@@ -40,26 +41,52 @@ pub(super) fn decompress(arena: &mut Arena, input: &[u8], output: &mut [u8]) -> 
     }
 }
 
+/// As [`Contexts::patch`], but the byte may be in longer contexts already.
+fn patch(contexts: &mut Contexts<'_>, value: u8, node: Link, found_in: Link) -> Option<Link> {
+    let mut context = contexts.longest;
+    let (mut first, mut longer) = (Link::ROOT, Link::ROOT);
+    while context != found_in {
+        let next = contexts.at(context).parent();
+        let (new, is_found) = contexts.code(context, value, &mut Unwritten)?;
+        if !is_found {
+            contexts.open(new, Link::ROOT);
+        }
+        if longer == Link::ROOT {
+            first = new;
+        } else {
+            contexts.shorten(longer, new);
+        }
+        (longer, context) = (new, next);
+    }
+    if longer == Link::ROOT {
+        return Some(node);
+    }
+    contexts.shorten(longer, node);
+    Some(first)
+}
+
 fn start(contexts: &mut Contexts<'_>) {
     contexts.forget();
-    let root = contexts.at_mut(Link::ROOT);
-    root.escapes = ESCAPES;
-    root.total = INITIAL_TOTAL;
+    contexts
+        .at_mut(Link::ROOT)
+        .set_weights(ESCAPES, INITIAL_TOTAL);
 }
 
 /// As in [`Model::decode_in_root`](super::Model::decode_in_root).
 fn decode_in_root(contexts: &mut Contexts<'_>, decoder: &mut Decoder<'_>) -> Option<Link> {
     let root = *contexts.at(Link::ROOT);
-    let code = decoder.read(root.total.into())?;
-    if code < root.escapes {
+    let (unit, code) = decoder.read_any(root.total())?;
+    let escapes = root.escapes();
+    if code < escapes {
         return Some(Link::ROOT);
     }
-    let (node, below, frequency) = find(contexts, code - root.escapes);
-    let below = root.escapes.wrapping_add(below);
-    decoder.consume(below.into(), frequency.into());
+    let (node, below, frequency) = find(contexts, code - escapes);
+    let below = escapes.wrapping_add(below);
+    decoder.pass(unit, unit.wrapping_mul(below.into()), frequency.into());
     let root = contexts.at_mut(Link::ROOT);
-    root.total = root.total.wrapping_add(INCREMENT.into());
-    if frequency > FREQUENCY_LIMIT || u32::from(root.total) > TOTAL_LIMIT {
+    let total = root.total().wrapping_add(INCREMENT.into());
+    root.set_weights(escapes, total);
+    if frequency > FREQUENCY_LIMIT || u32::from(total) > TOTAL_LIMIT {
         fade(contexts);
     }
     Some(node)
@@ -67,10 +94,10 @@ fn decode_in_root(contexts: &mut Contexts<'_>, decoder: &mut Decoder<'_>) -> Opt
 
 /// The node for the byte whose interval holds `code`, made if need be; and that interval. Counts it.
 fn find(contexts: &mut Contexts<'_>, code: u16) -> (Link, u16, u16) {
-    let mut link = contexts.at(Link::ROOT).symbols;
+    let mut link = contexts.at(Link::ROOT).symbols();
     if link == Link::ROOT {
         let node = create(contexts, code);
-        contexts.at_mut(Link::ROOT).symbols = node;
+        contexts.at_mut(Link::ROOT).set_symbols(node);
         return (node, code, MINIMUM);
     }
     let mut below = 0u16;
@@ -79,33 +106,26 @@ fn find(contexts: &mut Contexts<'_>, code: u16) -> (Link, u16, u16) {
         let own = u16::from(node.value()) + MINIMUM;
         let after = below.wrapping_add(node.under()).wrapping_add(own);
         let frequency = u16::from(node.count()) + MINIMUM;
+        let under = node.under().wrapping_add(INCREMENT.into());
         let is_right = code >= after;
         let (next, value) = if is_right {
             below = below.wrapping_add(node.under());
             (
-                node.children[RIGHT],
+                node.child(RIGHT),
                 own.wrapping_add(code.wrapping_sub(after)),
             )
         } else if i32::from(code) < i32::from(after) - i32::from(frequency) {
-            node.set_under(node.under().wrapping_add(INCREMENT.into()));
+            node.set_counts(node.count(), under);
             let gap = after.wrapping_sub(frequency).wrapping_sub(code);
-            (
-                node.children[LEFT],
-                u16::from(node.value()).wrapping_sub(gap),
-            )
+            (node.child(LEFT), u16::from(node.value()).wrapping_sub(gap))
         } else {
-            node.set_under(node.under().wrapping_add(INCREMENT.into()));
-            node.set_count(node.count().wrapping_add(INCREMENT));
+            node.set_counts(node.count().wrapping_add(INCREMENT), under);
             return (link, after.wrapping_sub(frequency), frequency);
         };
         if next == Link::ROOT {
             let new = create(contexts, value);
-            let node = contexts.at_mut(link);
-            if is_right {
-                node.children[RIGHT] = new;
-            } else {
-                node.children[LEFT] = new;
-            }
+            let side = if is_right { RIGHT } else { LEFT };
+            contexts.at_mut(link).hang(side, new);
             return (new, code, MINIMUM);
         }
         link = next;
@@ -114,7 +134,7 @@ fn find(contexts: &mut Contexts<'_>, code: u16) -> (Link, u16, u16) {
 
 fn create(contexts: &mut Contexts<'_>, value: u16) -> Link {
     let link = contexts.create(value as u8, INCREMENT);
-    contexts.at_mut(link).parent = Link::ROOT;
+    contexts.open(link, Link::ROOT);
     link
 }
 
@@ -124,17 +144,18 @@ fn create(contexts: &mut Contexts<'_>, value: u16) -> Link {
 /// number, and only nodes of this tree have the root for the next shorter context.
 fn fade(contexts: &mut Contexts<'_>) {
     for link in (1..contexts.used()).rev().map(Link::new) {
-        if contexts.at(link).parent == Link::ROOT {
-            let left = row(contexts, contexts.at(link).children[LEFT]);
+        if contexts.at(link).parent() == Link::ROOT {
+            let left = row(contexts, contexts.at(link).child(LEFT));
             let node = contexts.at_mut(link);
-            node.set_count(node.count() - node.count() / 2);
-            node.set_under(left.wrapping_add(node.count().into()));
+            let count = node.count() - node.count() / 2;
+            node.set_counts(count, left.wrapping_add(count.into()));
         }
     }
-    let sum = row(contexts, contexts.at(Link::ROOT).symbols);
+    let sum = row(contexts, contexts.at(Link::ROOT).symbols());
     let root = contexts.at_mut(Link::ROOT);
-    root.escapes -= root.escapes / 2;
-    root.total = sum.wrapping_add(root.escapes).wrapping_add(256 * MINIMUM);
+    let escapes = root.escapes() - root.escapes() / 2;
+    let total = sum.wrapping_add(escapes).wrapping_add(256 * MINIMUM);
+    root.set_weights(escapes, total);
 }
 
 /// The sum of the tree at `link`; no node is in the way of two such sums.
@@ -142,7 +163,7 @@ fn row(contexts: &Contexts<'_>, mut link: Link) -> u16 {
     let mut sum = 0u16;
     while link != Link::ROOT {
         sum = sum.wrapping_add(contexts.at(link).under());
-        link = contexts.at(link).children[RIGHT];
+        link = contexts.at(link).child(RIGHT);
     }
     sum
 }

@@ -1,13 +1,13 @@
 //! What was seen after one and after two bytes: [`Contexts`].
 
-use super::arithmetic::{Decoder, Intervals, Unwritten};
+use super::arithmetic::{Decoder, Intervals, wrapped};
 use alloc::boxed::Box;
 use alloc::vec;
 
 /// What a byte gains each time it is seen.
 const INCREMENT: u8 = 2;
 /// What the escape gains each time a new byte is seen.
-const ESCAPE_INCREMENT: u16 = 5;
+const ESCAPE_INCREMENT: u64 = 5;
 /// Length of the longest context, in bytes.
 const ORDERS: u8 = 2;
 const CAPACITY: usize = 4096;
@@ -36,58 +36,110 @@ impl Link {
     }
 }
 
-/// Places in [`Node::children`].
-pub(super) const LEFT: usize = 0;
-pub(super) const RIGHT: usize = 1;
+/// Sides of a [`Node`].
+pub(super) const LEFT: u32 = 0;
+pub(super) const RIGHT: u32 = 1;
 
 /// A byte in its context, and at once the context that this byte opens.
+///
+/// Two words, each read and written as a whole: to read what was just written in parts makes a processor wait.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
 pub(super) struct Node {
-    /// Smaller bytes of the same context, and larger ones.
-    pub(super) children: [Link; 2],
-    /// The tree of the bytes seen in the context that this one opens.
-    pub(super) symbols: Link,
-    /// The weight of "none of them" there; of no meaning while there are none.
-    pub(super) escapes: u16,
-    /// That weight and all counts there; the same.
-    pub(super) total: u16,
-    /// The context that is one byte shorter; of no meaning until that has the byte too.
-    pub(super) parent: Link,
-    /// The byte, how often it was seen, and in little-endian order `under`: one word for who makes a node.
-    head: [u8; 4],
+    /// From the lowest bit: the byte (8), how often it was seen, weighted (8), the counts of this node and of all that
+    /// hang to its left (16), [`LEFT`] and [`RIGHT`], smaller bytes of the same context and larger ones (16 each).
+    tree: u64,
+    /// From the lowest bit, 16 each: the tree of the bytes seen in the context that this one opens; the weight of "none
+    /// of them" there; that weight and all counts there; the context that is one byte shorter. The first three are 0
+    /// while no byte is there; the last is of no meaning until that context has the byte too.
+    context: u64,
 }
+
+const COUNT: u32 = 8;
+const UNDER: u32 = 16;
+const CHILDREN: u32 = 32;
+const ESCAPES: u32 = 16;
+const TOTAL: u32 = 32;
+const PARENT: u32 = 48;
+
+/// What a byte's `tree` gains when it is seen, and when one to its left is.
+const SEEN: u64 = (INCREMENT as u64) << COUNT | SEEN_LEFT;
+const SEEN_LEFT: u64 = (INCREMENT as u64) << UNDER;
+/// What the `context` gains then, and when the byte is new there.
+const FOUND: u64 = (INCREMENT as u64) << TOTAL;
+const ESCAPED: u64 = (ESCAPE_INCREMENT << ESCAPES) + (ESCAPE_INCREMENT << TOTAL) + FOUND;
 
 impl Node {
     /// The byte.
     #[inline(always)]
     pub(super) const fn value(&self) -> u8 {
-        self.head[0]
+        self.tree as u8
     }
 
     /// How often it was seen, weighted.
     #[inline(always)]
     pub(super) const fn count(&self) -> u8 {
-        self.head[1]
+        (self.tree >> COUNT) as u8
     }
 
     /// The counts of this node and of all that hang to its left.
     #[inline(always)]
     pub(super) const fn under(&self) -> u16 {
-        u16::from_le_bytes([self.head[2], self.head[3]])
+        (self.tree >> UNDER) as u16
     }
 
+    /// What hangs at that side, [`LEFT`] or [`RIGHT`].
     #[inline(always)]
-    pub(super) const fn set_count(&mut self, count: u8) {
-        self.head[1] = count;
+    pub(super) const fn child(&self, side: u32) -> Link {
+        Link((self.tree >> (CHILDREN + 16 * (side & RIGHT))) as u16)
     }
 
+    /// The tree of the bytes seen in the context that this one opens.
     #[inline(always)]
-    pub(super) const fn set_under(&mut self, under: u16) {
-        let [low, high] = under.to_le_bytes();
-        self.head[2] = low;
-        self.head[3] = high;
+    pub(super) const fn symbols(&self) -> Link {
+        Link(self.context as u16)
     }
+
+    /// The weight of "none of them" there.
+    #[inline(always)]
+    pub(super) const fn escapes(&self) -> u16 {
+        (self.context >> ESCAPES) as u16
+    }
+
+    /// That weight and all counts there.
+    #[inline(always)]
+    pub(super) const fn total(&self) -> u16 {
+        (self.context >> TOTAL) as u16
+    }
+
+    /// The context that is one byte shorter.
+    #[inline(always)]
+    pub(super) const fn parent(&self) -> Link {
+        Link((self.context >> PARENT) as u16)
+    }
+
+    pub(super) const fn set_counts(&mut self, count: u8, under: u16) {
+        self.tree = put(self.tree, UNDER, under);
+        self.tree = self.tree & !(0xff << COUNT) | (count as u64) << COUNT;
+    }
+
+    /// Hangs a node where there is none.
+    #[inline(always)]
+    pub(super) const fn hang(&mut self, side: u32, child: Link) {
+        self.tree |= (child.0 as u64) << (CHILDREN + 16 * (side & RIGHT));
+    }
+
+    pub(super) const fn set_symbols(&mut self, symbols: Link) {
+        self.context = put(self.context, 0, symbols.0);
+    }
+
+    pub(super) const fn set_weights(&mut self, escapes: u16, total: u16) {
+        self.context = put(put(self.context, ESCAPES, escapes), TOTAL, total);
+    }
+}
+
+/// `word` with those 16 bits.
+const fn put(word: u64, at: u32, bits: u16) -> u64 {
+    word & !(0xffff << at) | (bits as u64) << at
 }
 
 /// Room for the contexts of one datagram.
@@ -162,28 +214,43 @@ impl<'a> Contexts<'a> {
         self.free >= FULL || self.free == Link::ROOT
     }
 
-    /// Chooses the context for the next byte, when the last one is `node` in the longest.
+    /// Chooses the context for the next byte, when the last one is `node`, which is new, in the longest.
     #[inline(always)]
     pub(super) fn advance(&mut self, node: Link) {
         if self.order >= ORDERS {
-            self.longest = self.at(node).parent;
+            self.longest = self.at(node).parent();
         } else {
             self.longest = node;
             self.order += 1;
         }
     }
 
-    /// A new node for `value`, seen once with a weight of `increment`.
+    /// The same when the byte was there before: contexts that are not the longest possible are empty when they are used.
+    #[inline(always)]
+    pub(super) fn advance_known(&mut self, node: Link) {
+        self.longest = self.at(node).parent();
+    }
+
+    /// A new node for `value`, seen once with a weight of `increment`. It has no context until [`Contexts::open`].
     #[inline(always)]
     pub(super) fn create(&mut self, value: u8, increment: u8) -> Link {
         let link = self.free;
         self.free = Link(link.0.wrapping_add(Link::FIRST.0));
-        let node = self.at_mut(link);
-        (node.children, node.symbols) = ([Link::ROOT; 2], Link::ROOT);
-        node.escapes = 0;
-        let increment = u32::from(increment);
-        node.head = (u32::from(value) | increment << 8 | increment << 16).to_le_bytes();
+        let increment = u64::from(increment);
+        self.at_mut(link).tree = u64::from(value) | increment << COUNT | increment << UNDER;
         link
+    }
+
+    /// Makes a new node a context in which nothing was seen, one byte longer than `parent`.
+    #[inline(always)]
+    pub(super) fn open(&mut self, link: Link, parent: Link) {
+        self.at_mut(link).context = u64::from(parent.0) << PARENT;
+    }
+
+    /// The same for any node.
+    pub(super) fn shorten(&mut self, link: Link, parent: Link) {
+        let node = self.at_mut(link);
+        node.context = put(node.context, PARENT, parent.0);
     }
 
     /// Codes `value` in `context` and counts it there; gives its node, and whether it was there before.
@@ -194,30 +261,23 @@ impl<'a> Contexts<'a> {
         value: u8,
         intervals: &mut impl Intervals,
     ) -> Option<(Link, bool)> {
-        let Node {
-            symbols,
-            escapes,
-            total,
-            ..
-        } = *self.at(context);
-        if symbols == Link::ROOT {
+        let known = *self.at(context);
+        if known.symbols() == Link::ROOT {
             let new = self.create(value, INCREMENT);
-            let context = self.at_mut(context);
-            context.symbols = new;
-            context.escapes = ESCAPE_INCREMENT;
-            context.total = ESCAPE_INCREMENT + INCREMENT as u16;
+            self.at_mut(context).context = (known.context | u64::from(new.0)).wrapping_add(ESCAPED);
             return Some((new, false));
         }
-        let place = self.search(symbols, value);
+        let place = self.search(known.symbols(), value);
+        let (escapes, total) = (u32::from(known.escapes()), u32::from(known.total()));
         let is_found = place.frequency > 0;
         if is_found {
-            let below = place.below.wrapping_add(escapes.into());
-            intervals.code(below, place.frequency, total.into())?;
-            self.note_found(context, place.frequency);
+            let below = place.below.wrapping_add(escapes);
+            intervals.code(below, place.frequency, total)?;
         } else {
-            intervals.code(0, escapes.into(), total.into())?;
-            self.note_escape(context);
+            intervals.code(0, escapes, total)?;
         }
+        let gain = if is_found { FOUND } else { ESCAPED };
+        self.note(context, known, gain, place.frequency);
         Some((place.node, is_found))
     }
 
@@ -227,61 +287,43 @@ impl<'a> Contexts<'a> {
         let mut below = 0u32;
         loop {
             let node = self.at_mut(link);
-            let under = u32::from(node.under());
-            if value == node.value() {
-                let frequency = u32::from(node.count());
-                node.set_under(node.under().wrapping_add(INCREMENT.into()));
-                node.set_count(node.count().wrapping_add(INCREMENT));
+            let was = *node;
+            if value == was.value() {
+                node.tree = was.tree.wrapping_add(SEEN);
+                let frequency = u32::from(was.count());
                 return Place {
                     node: link,
-                    below: below.wrapping_add(under).wrapping_sub(frequency),
+                    below: below.wrapping_add(u32::from(was.under()).wrapping_sub(frequency)),
                     frequency,
                 };
             }
-            let is_left = value < node.value();
-            let next = if is_left {
-                node.set_under(node.under().wrapping_add(INCREMENT.into()));
-                node.children[LEFT]
+            let side = if value < was.value() {
+                node.tree = was.tree.wrapping_add(SEEN_LEFT);
+                LEFT
             } else {
-                below = below.wrapping_add(under);
-                node.children[RIGHT]
+                below = below.wrapping_add(was.under().into());
+                RIGHT
             };
+            let next = was.child(side);
             if next == Link::ROOT {
-                return self.hang(link, usize::from(!is_left), value);
+                let new = self.create(value, INCREMENT);
+                self.at_mut(link).hang(side, new);
+                return Place {
+                    node: new,
+                    below: 0,
+                    frequency: 0,
+                };
             }
             link = next;
         }
     }
 
+    /// Counts in `context` a byte that had `frequency` before.
     #[inline(always)]
-    fn hang(&mut self, link: Link, side: usize, value: u8) -> Place {
-        let new = self.create(value, INCREMENT);
-        let node = self.at_mut(link);
-        node.children[side & 1] = new;
-        Place {
-            node: new,
-            below: 0,
-            frequency: 0,
-        }
-    }
-
-    /// Counts in `context` that a byte was there, which had `frequency` before.
-    #[inline(always)]
-    fn note_found(&mut self, context: Link, frequency: u32) {
+    fn note(&mut self, context: Link, known: Node, gain: u64, frequency: u32) {
         let node = self.at_mut(context);
-        node.total = node.total.wrapping_add(INCREMENT.into());
-        if frequency > FREQUENCY_LIMIT || u32::from(node.total) > TOTAL_LIMIT {
-            fade(self.nodes, context);
-        }
-    }
-
-    /// Counts in `context` that a byte was not there, and now is.
-    #[inline(always)]
-    fn note_escape(&mut self, context: Link) {
-        let node = self.at_mut(context);
-        node.escapes = node.escapes.wrapping_add(ESCAPE_INCREMENT);
-        node.total = node.total.wrapping_add(ESCAPE_INCREMENT + INCREMENT as u16);
-        if u32::from(node.total) > TOTAL_LIMIT {
+        node.context = known.context.wrapping_add(gain);
+        if frequency > FREQUENCY_LIMIT || u32::from(node.total()) > TOTAL_LIMIT {
             fade(self.nodes, context);
         }
     }
@@ -289,30 +331,29 @@ impl<'a> Contexts<'a> {
     /// Reads a byte in `context`, counts it and gives its node; none if it is not there.
     #[inline(always)]
     pub(super) fn decode(&mut self, context: Link, decoder: &mut Decoder<'_>) -> Option<Link> {
-        let Node {
-            symbols,
-            escapes,
-            total,
-            ..
-        } = *self.at(context);
-        if symbols == Link::ROOT {
+        let known = *self.at(context);
+        if known.symbols() == Link::ROOT {
             return Some(Link::ROOT);
         }
-        let escapes = u32::from(escapes);
-        let (unit, offset) = decoder.locate(total.into())?;
+        let (escapes, total) = (u32::from(known.escapes()), u32::from(known.total()));
+        let (unit, mut offset) = decoder.locate(total);
         let below = unit.wrapping_mul(escapes);
-        if offset < below {
-            decoder.pass_interval(0, escapes);
-            return Some(Link::ROOT);
+        loop {
+            if offset < below {
+                decoder.pass(unit, 0, escapes);
+                return Some(Link::ROOT);
+            }
+            if let Some(place) = self.find(known.symbols(), (unit, offset), below) {
+                decoder.pass(unit, place.below, place.frequency);
+                self.note(context, known, FOUND, place.frequency);
+                return Some(place.node);
+            }
+            offset = wrapped(unit, offset, total)?;
         }
-        let place = self.find(symbols, (unit, offset), below)?;
-        decoder.pass_interval(place.below, place.frequency);
-        self.note_found(context, place.frequency);
-        Some(place.node)
     }
 
     /// The byte of the tree at `link` whose interval holds `offset`; counts it. All is in multiples of `unit`, what is
-    /// below the tree too.
+    /// below the tree too. `None`, and nothing is counted, if `offset` is above the tree.
     #[inline(always)]
     fn find(
         &mut self,
@@ -322,20 +363,21 @@ impl<'a> Contexts<'a> {
     ) -> Option<Place> {
         while link != Link::ROOT {
             let node = self.at_mut(link);
-            let after = below.wrapping_add(unit.wrapping_mul(node.under().into()));
+            let was = *node;
+            let after = below.wrapping_add(unit.wrapping_mul(was.under().into()));
             if offset >= after {
                 below = after;
-                link = node.children[RIGHT];
+                link = was.child(RIGHT);
                 continue;
             }
-            let frequency = u32::from(node.count());
+            let frequency = u32::from(was.count());
             let start = after.wrapping_sub(unit.wrapping_mul(frequency));
-            node.set_under(node.under().wrapping_add(INCREMENT.into()));
             if offset < start {
-                link = node.children[LEFT];
+                node.tree = was.tree.wrapping_add(SEEN_LEFT);
+                link = was.child(LEFT);
                 continue;
             }
-            node.set_count(node.count().wrapping_add(INCREMENT));
+            node.tree = was.tree.wrapping_add(SEEN);
             return Some(Place {
                 node: link,
                 below: start,
@@ -346,51 +388,81 @@ impl<'a> Contexts<'a> {
     }
 
     /// Counts `value`, which was found as `node` in the context `found_in`, in all longer ones too; gives its node in
-    /// the longest.
+    /// the longest. `None` if it is in one of those already: no encoder escapes a byte that is there.
     #[inline(always)]
-    pub(super) fn patch(&mut self, value: u8, node: Link, found_in: Link) -> Link {
+    pub(super) fn patch(&mut self, value: u8, node: Link, found_in: Link) -> Option<Link> {
         let mut context = self.longest;
         if context == found_in {
-            return node;
+            return Some(node);
         }
-        let (mut first, mut longer) = (Link::ROOT, Link::ROOT);
-        while context != found_in {
-            let next = self.at(context).parent;
-            let Some((node, _)) = self.code(context, value, &mut Unwritten) else {
-                break;
-            };
-            // For the first this writes to the root, which has no shorter context and reads none.
-            self.at_mut(longer).parent = node;
-            if first == Link::ROOT {
-                first = node;
+        let first = self.free;
+        loop {
+            let next = self.at(context).parent();
+            let new = self.add(context, value)?;
+            if next == found_in {
+                self.open(new, node);
+                return Some(first);
             }
-            longer = node;
+            // That is the next one to be made.
+            self.open(new, self.free);
             context = next;
         }
-        self.at_mut(longer).parent = node;
-        first
+    }
+
+    /// Counts a byte that is new in `context`, after its escape; `None` if it is there.
+    #[inline(always)]
+    fn add(&mut self, context: Link, value: u8) -> Option<Link> {
+        let known = *self.at(context);
+        let mut link = known.symbols();
+        if link == Link::ROOT {
+            let new = self.create(value, INCREMENT);
+            self.at_mut(context).context = (known.context | u64::from(new.0)).wrapping_add(ESCAPED);
+            return Some(new);
+        }
+        let new = loop {
+            let node = self.at_mut(link);
+            let was = *node;
+            if value == was.value() {
+                return None;
+            }
+            let side = if value < was.value() {
+                node.tree = was.tree.wrapping_add(SEEN_LEFT);
+                LEFT
+            } else {
+                RIGHT
+            };
+            let next = was.child(side);
+            if next == Link::ROOT {
+                let new = self.create(value, INCREMENT);
+                self.at_mut(link).hang(side, new);
+                break new;
+            }
+            link = next;
+        };
+        self.note(context, known, ESCAPED, 0);
+        Some(new)
     }
 }
 
 /// Halves all counts of `context`. Not a method, so that the fields of [`Contexts`] stay in registers.
 #[cold]
 fn fade(nodes: &mut [Node; CAPACITY], context: Link) {
-    let sum = fade_tree(nodes, nodes[context.index()].symbols);
+    let sum = fade_tree(nodes, nodes[context.index()].symbols());
     let node = &mut nodes[context.index()];
-    node.escapes -= node.escapes / 2;
-    node.total = sum.wrapping_add(node.escapes);
+    let escapes = node.escapes() - node.escapes() / 2;
+    node.set_weights(escapes, sum.wrapping_add(escapes));
 }
 
 /// The same for the tree at `link`; gives the sum. All bytes of a tree differ, so it is at most 256 deep.
 fn fade_tree(nodes: &mut [Node; CAPACITY], mut link: Link) -> u16 {
     let mut sum = 0u16;
     while link != Link::ROOT {
-        let left = fade_tree(nodes, nodes[link.index()].children[LEFT]);
+        let left = fade_tree(nodes, nodes[link.index()].child(LEFT));
         let node = &mut nodes[link.index()];
-        node.set_count(node.count() - node.count() / 2);
-        node.set_under(left.wrapping_add(node.count().into()));
+        let count = node.count() - node.count() / 2;
+        node.set_counts(count, left.wrapping_add(count.into()));
         sum = sum.wrapping_add(node.under());
-        link = node.children[RIGHT];
+        link = node.child(RIGHT);
     }
     sum
 }

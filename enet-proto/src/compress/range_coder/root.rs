@@ -129,7 +129,7 @@ impl Root {
             return known;
         }
         let node = contexts.create(symbol.value, INCREMENT);
-        contexts.at_mut(node).parent = Link::ROOT;
+        contexts.open(node, Link::ROOT);
         self.nodes[value] = node;
         node
     }

@@ -29,6 +29,8 @@ pub struct PortMappingConfig {
     pub internal: SocketAddr,
     /// The gateway to ask by PCP and NAT-PMP; by default that of the default route, see [`default_gateway`].
     pub gateway: Option<IpAddr>,
+    /// The port of the gateway for PCP and NAT-PMP: 5351, but for a test.
+    pub gateway_port: u16,
     /// The lease that is asked for, and renewed at half of it: two hours by default, 30 s to a day.
     pub lifetime: Duration,
     /// Whether UPnP is asked where neither PCP nor NAT-PMP is answered; by default it is. For IPv4 only.
@@ -44,6 +46,7 @@ impl PortMappingConfig {
         Self {
             internal,
             gateway: None,
+            gateway_port: MapperConfig::PORT,
             lifetime: Duration::from_secs(7200),
             #[cfg(feature = "upnp")]
             upnp: true,
@@ -68,7 +71,7 @@ impl PortMappingConfig {
 /// let mut driver = PortMappingDriver::start(PortMappingConfig::new("0.0.0.0:9000".parse()?))?;
 /// while let Some(event) = driver.next_event().await {
 ///     match event {
-///         MapperEvent::Mapped { external, by } => println!("friends join at {external} ({by:?})"),
+///         MapperEvent::Mapped { external, by, .. } => println!("friends join at {external} ({by:?})"),
 ///         MapperEvent::Lost => println!("the port is closed again"),
 ///         MapperEvent::Failed => println!("this gateway opens no ports"),
 ///         _ => {}
@@ -128,6 +131,7 @@ impl PortMappingDriver {
             Some(gateway) => {
                 let mut mapper = MapperConfig::new(seed()?, gateway, internal);
                 mapper.lifetime = config.lifetime;
+                mapper.gateway.set_port(config.gateway_port);
                 Some(Asking::start(mapper)?)
             }
             None if wants_upnp => None,

@@ -90,8 +90,12 @@ impl Wish {
                 Some(opened) => {
                     let external = opened.external;
                     if held.as_ref().is_none_or(|held| held.external != external) {
-                        let by = MappedBy::Upnp;
-                        self.tell(MapperEvent::Mapped { external, by }).await;
+                        let mapped = MapperEvent::Mapped {
+                            external,
+                            by: MappedBy::Upnp,
+                            lease: opened.expires.map(|_| self.lifetime),
+                        };
+                        self.tell(mapped).await;
                     }
                     held = Some(opened);
                 }

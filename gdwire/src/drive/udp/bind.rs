@@ -72,3 +72,42 @@ pub(super) fn allow_fragments(socket: &UdpSocket, is_ipv6: bool) {
 /// Nothing to do here: only Linux gets told to forbid fragments.
 #[cfg(not(target_os = "linux"))]
 pub(super) const fn allow_fragments(_socket: &UdpSocket, _is_ipv6: bool) {}
+
+/// Has the system tell nothing with each datagram that nobody here reads: when it came, and its class of service.
+///
+/// `quinn-udp` asks for these, and they cost time in the system for each datagram.
+#[cfg(target_os = "linux")]
+pub(super) fn tell_less(socket: &UdpSocket, is_ipv6: bool) {
+    use nix::sys::socket::{
+        setsockopt,
+        sockopt::{IpRecvTos, Ipv6RecvTClass, ReceiveTimestampns},
+    };
+    // What cannot be left out is only ignored.
+    let _ = setsockopt(socket, ReceiveTimestampns, &false);
+    let _ = setsockopt(socket, IpRecvTos, &false);
+    if is_ipv6 {
+        let _ = setsockopt(socket, Ipv6RecvTClass, &false);
+    }
+}
+
+/// Also has it not tell which local address a datagram came to.
+#[cfg(target_os = "linux")]
+pub(super) fn tell_no_home(socket: &UdpSocket, is_ipv6: bool) {
+    use nix::sys::socket::{
+        setsockopt,
+        sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo},
+    };
+    let _ = if is_ipv6 {
+        setsockopt(socket, Ipv6RecvPacketInfo, &false)
+    } else {
+        setsockopt(socket, Ipv4PacketInfo, &false)
+    };
+}
+
+/// Nothing to do here: only Linux gets asked for more.
+#[cfg(not(target_os = "linux"))]
+pub(super) const fn tell_less(_socket: &UdpSocket, _is_ipv6: bool) {}
+
+/// Nothing to do here.
+#[cfg(not(target_os = "linux"))]
+pub(super) const fn tell_no_home(_socket: &UdpSocket, _is_ipv6: bool) {}

@@ -64,9 +64,16 @@ pub(super) type Call<'a> = &'a mut dyn FnMut() -> io::Result<usize>;
 impl Port {
     /// The port of a client, on a bound socket; it becomes non-blocking.
     pub(super) fn of_client(socket: &UdpSocket) -> io::Result<Self> {
+        let port = Self::new(socket)?;
+        bind::tell_no_home(socket, port.is_ipv6);
+        Ok(port)
+    }
+
+    fn new(socket: &UdpSocket) -> io::Result<Self> {
         let is_ipv6 = socket.local_addr()?.is_ipv6();
         let state = UdpSocketState::new(socket.into())?;
         bind::allow_fragments(socket, is_ipv6);
+        bind::tell_less(socket, is_ipv6);
         Ok(Self {
             state,
             is_ipv6,
@@ -78,10 +85,12 @@ impl Port {
     /// The port of a server, on a bound socket; it becomes non-blocking. Bound to all addresses, it answers each
     /// remote from the address that the remote has asked.
     pub(super) fn of_server(socket: &UdpSocket) -> io::Result<Self> {
-        let mut port = Self::of_client(socket)?;
+        let mut port = Self::new(socket)?;
         bind::widen(socket);
         if socket.local_addr()?.ip().is_unspecified() {
             port.homes = Some(Homes::default());
+        } else {
+            bind::tell_no_home(socket, port.is_ipv6);
         }
         Ok(port)
     }

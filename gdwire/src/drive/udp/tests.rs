@@ -177,3 +177,23 @@ fn a_server_on_all_addresses_answers_from_the_address_that_was_asked() {
         each_home_answers("0.0.0.0:0", &["127.0.0.1"]);
     }
 }
+
+/// What costs the system time with each datagram is off where nobody reads it.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_tells_nothing_about_a_datagram_that_is_not_read() {
+    use nix::sys::socket::{
+        getsockopt,
+        sockopt::{IpRecvTos, Ipv4PacketInfo, ReceiveTimestampns},
+    };
+    let ((client, _), (server, _)) = (local("127.0.0.1:0"), local("127.0.0.1:0"));
+    let (everywhere, _) = local("0.0.0.0:0");
+    Port::of_client(&client).unwrap();
+    Port::of_server(&server).unwrap();
+    Port::of_server(&everywhere).unwrap();
+    for (socket, needs_home) in [(client, false), (server, false), (everywhere, true)] {
+        assert!(!getsockopt(&socket, ReceiveTimestampns).unwrap());
+        assert!(!getsockopt(&socket, IpRecvTos).unwrap());
+        assert_eq!(getsockopt(&socket, Ipv4PacketInfo).unwrap(), needs_home);
+    }
+}
