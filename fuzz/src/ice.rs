@@ -1,12 +1,13 @@
 //! Bodies for `ice-lite`: candidate lines, descriptions, and two agents under a script.
 
+use crate::ice_tcp::Lines;
 use crate::parts;
 use alloc::collections::VecDeque;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use ice_lite::{
     Agent, Candidate, CandidateKind, Config, Description, LocalCandidate, Role, Standby, State,
-    judge,
+    TcpType, Transport, judge,
 };
 use proto_core::Instant;
 use stun_proto::attribute::{AttributeType, IceControlled, IceControlling, Priority, Username};
@@ -68,6 +69,7 @@ struct Meeting {
     wire: VecDeque<Datagram>,
     /// Whether both sit behind boxes that give each destination a port of its own, and let anybody in.
     boxed: bool,
+    lines: Lines,
     buffer: Vec<u8>,
 }
 
@@ -126,6 +128,7 @@ impl Meeting {
             agents,
             wire: VecDeque::new(),
             boxed: kinds & 64 != 0,
+            lines: Lines::default(),
             buffer: vec![0; Agent::BUFFER],
         }
     }
@@ -137,7 +140,7 @@ impl Meeting {
 
     /// Takes out what both send.
     fn collect(&mut self) {
-        for agent in &mut self.agents {
+        for (index, agent) in self.agents.iter_mut().enumerate() {
             let mut count = 0;
             while let Some(transmit) = agent.poll_transmit(self.now, &mut self.buffer) {
                 count += 1;
@@ -151,7 +154,9 @@ impl Meeting {
                     self.wire.push_back((from, to, local, bytes));
                 }
             }
-            while agent.poll_event().is_some() {}
+            while let Some(event) = agent.poll_event() {
+                self.lines.take(index, event);
+            }
         }
         while self.wire.len() > 64 {
             self.wire.pop_front();
@@ -162,17 +167,24 @@ impl Meeting {
         let _ = self.agents[*to].handle_datagram(self.now, *local, *from, bytes);
     }
 
-    /// A check with the right password and any other words.
+    /// A check with the right password and any other words, as a datagram.
     fn forge(&mut self, to: usize, words: &[u8]) {
+        let word = |index: usize| words.get(index).copied().unwrap_or_default();
+        if let Some(bytes) = self.forged(to, words) {
+            let from = Ipv4Addr::new(10, 9, 0, word(9));
+            let from = SocketAddr::from((from, 1 + u16::from(word(10))));
+            self.deliver(&(from, to, address(to, word(11)), bytes));
+        }
+    }
+
+    fn forged(&self, to: usize, words: &[u8]) -> Option<Vec<u8>> {
         let (ours, theirs) = (
             self.agents[1 - to].credentials().clone(),
             self.agents[to].credentials().clone(),
         );
         let word = |index: usize| words.get(index).copied().unwrap_or_default();
         let name = format!("{}:{}", theirs.ufrag(), ours.ufrag());
-        let Ok(username) = Username::new(&name) else {
-            return;
-        };
+        let username = Username::new(&name).ok()?;
         let mut buffer = [0; 1232];
         let id = TransactionId::new([word(0); 12]);
         let class = match word(1) & 3 {
@@ -203,12 +215,45 @@ impl Meeting {
             }
         }
         let key = Key::short_term(theirs.password());
-        let Ok(message) = writer.integrity(&key).fingerprint().finish() else {
-            return;
-        };
-        let from = SocketAddr::from((Ipv4Addr::new(10, 9, 0, word(9)), 1 + u16::from(word(10))));
-        let bytes = message.to_vec();
-        self.deliver(&(from, to, address(to, word(11)), bytes));
+        let message = writer.integrity(&key).fingerprint().finish().ok()?;
+        Some(message.to_vec())
+    }
+
+    /// A step that is about connections.
+    fn step_tcp(&mut self, action: u8, agent: usize, words: &[u8]) {
+        let (now, word) = (self.now, words.first().copied().unwrap_or_default());
+        match action {
+            20 => {
+                let kinds = [TcpType::Active, TcpType::Passive, TcpType::SimultaneousOpen];
+                let kind = kinds[usize::from(word >> 2) % kinds.len()];
+                let host = LocalCandidate::host(address(agent, word));
+                let host = host.with_transport(Transport::Tcp(kind));
+                let _ = self.agents[agent].add_local(now, host);
+            }
+            21 => {
+                let at = (agent, address(agent, word));
+                self.lines.accept(now, &mut self.agents, at, word);
+            }
+            22 => self.lines.answer(now, &mut self.agents, word < 200),
+            23 => self.lines.deliver(now, &mut self.agents),
+            _ => {
+                let Some(end) = self.lines.pick(word) else {
+                    return;
+                };
+                match action {
+                    24 => self.lines.close(now, &mut self.agents, end),
+                    25 => {
+                        let bytes = self.forged(end.0, words).unwrap_or_default();
+                        let _ = self.agents[end.0].handle_packet(now, end.1, &bytes);
+                    }
+                    _ => {
+                        let agent = &mut self.agents[end.0];
+                        let _ = agent.handle_packet(now, end.1, words);
+                        let _ = agent.send_framed(now, words, &mut Vec::new());
+                    }
+                }
+            }
+        }
     }
 
     fn check(&self) {
@@ -298,6 +343,7 @@ impl Meeting {
             }
             18 => self.agents[agent].resolved(now, "a.local", Some(address(1 - agent, word).ip())),
             19 if word == 255 => self.agents[agent].close(now),
+            action @ 20..=26 => self.step_tcp(action, agent, words),
             // Time in the order of the deadlines.
             _ => {
                 if let Some(next) = self.agents[agent].poll_timeout() {

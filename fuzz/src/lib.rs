@@ -14,6 +14,7 @@ mod compress;
 mod dtls;
 mod enet;
 mod ice;
+mod ice_tcp;
 mod network;
 mod project;
 mod scene;
