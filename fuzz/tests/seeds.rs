@@ -146,6 +146,14 @@ fn candidate_lines_their_prefixes_and_their_neighbours_are_read_or_refused() {
     disturb("ice_candidate", fuzz_bodies::ice_candidate);
 }
 
+// req: HM-5, HG-1, HG-15
+#[test]
+fn a_mapper_comes_to_rest_whatever_its_gateway_says() {
+    replay("mapping_script", fuzz_bodies::mapping_script);
+    disturb("mapping_script", fuzz_bodies::mapping_script);
+    scripts(64, fuzz_bodies::mapping_script);
+}
+
 // req: HM-5, D-2, D-7
 #[test]
 fn descriptions_their_prefixes_and_their_neighbours_are_read_or_refused() {
