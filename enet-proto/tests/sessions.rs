@@ -5,7 +5,8 @@ extern crate alloc;
 
 mod common;
 
-use common::replay::{Replay, Role, recorded_events, recordings};
+use common::recording::{Role, recorded_events, recordings};
+use common::replay::Replay;
 
 /// Sessions in which the calls and the clock fix the bytes.
 ///

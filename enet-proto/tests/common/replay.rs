@@ -1,15 +1,11 @@
 //! A host that plays one side of a recorded session of C ENet.
 
 use super::raw::{self, Parsed, crc32, parse};
-use super::recording::{Item, flags_of, items, narrow, payload, sleeps_first, split};
-pub(crate) use super::recording::{Role, Seen, recorded_events, recordings};
+use super::recording::{Item, Role, Seen, flags_of, items, narrow, payload, sleeps_first, split};
 use alloc::collections::{BTreeSet, VecDeque};
-use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
-use enet_proto::{
-    Config, DisconnectReason, DropReason, Event, Host, PacketFlags, PeerKey, Timeouts,
-};
+use enet_proto::{Config, DisconnectReason, DropReason, Event, Host, PeerKey, Timeouts};
 use proto_core::{Handled, Instant};
 use serde_json::Value;
 
