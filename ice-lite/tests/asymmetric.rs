@@ -12,6 +12,7 @@ use ice_lite::{Config, DropReason, PairState, Profile, Role, State};
 use proto_core::Handled;
 use stun_proto::Class;
 use stun_proto::attribute::AttributeType;
+use testkit::Link;
 use testkit::world::{Dependence, Nat, PortPolicy, Reach};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -318,6 +319,32 @@ fn a_restart_keeps_data_flowing_on_a_crossed_path() {
         }
         assert!(game.connect(10 * SECOND), "seed {seed}: {}", game.why());
     }
+}
+
+#[test]
+fn a_pair_that_is_named_is_known_although_the_peer_has_come_from_many_addresses() {
+    use Dependence::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
+    let sides = [AddressAndPortDependent, AddressDependent].map(|mapping| {
+        let mut side = Side::behind([Nat {
+            ports: PortPolicy::Random,
+            ..Nat::new(mapping, EndpointIndependent)
+        }]);
+        side.link = Link {
+            latency: 20 * MILLISECOND,
+            jitter: 10 * MILLISECOND,
+            loss: 100,
+            ..Link::PERFECT
+        };
+        side
+    });
+    let options = Options {
+        relay: true,
+        predicted: 4,
+        ..Options::default()
+    };
+    // One run in a thousand: the address from which the pair is named is one more than those that are followed.
+    let mut game = Match::new(366, sides, options);
+    assert!(game.connect(40 * SECOND), "{}", game.why());
 }
 
 #[test]

@@ -305,7 +305,9 @@ impl Agent {
     ) -> Handled<DropReason> {
         let from = arrival.from;
         self.note_other_half(arrival);
-        if arrival.via.is_none() && self.is_running_away(arrival.local, from) {
+        // A pair that is named has to be known wherever it leads: it is named once.
+        let guarded = nominated.is_none() && arrival.via.is_none();
+        if guarded && self.is_running_away(arrival.local, from) {
             return self.refuse(DropReason::MovingAddress);
         }
         let found = match arrival.via {
