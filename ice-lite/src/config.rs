@@ -211,8 +211,9 @@ impl Default for Timing {
 
 /// Bounds on what remotes can make an agent hold and send.
 ///
-/// Memory of an agent is at most about `pairs` × 700 + (`local` + `remote` + `peer_reflexive`) × 250 + `timeline` × 60 +
-/// `connections` × 240 + `events` × 64 bytes and what the extensions of candidate lines hold (at most 1 KiB each).
+/// Memory of an agent is at most about `pairs` × 1,100 + (`local` + `remote` + `peer_reflexive`) × 250 + `timeline` × 62 +
+/// `connections` × 240 + `events` × 112 bytes, what the extensions of candidate lines hold (at most 1 KiB each), and up to 1 KiB for
+/// each message that waits to be written to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use proto_core::Instant;
 
-/// A TCP connection of an agent, by the order of their making. Never used twice in one agent.
+/// A TCP connection of an agent, by the order of their making. Used again in one agent after 2^32 others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub(crate) u32);
 
@@ -123,7 +123,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) const fn next_id(&mut self) -> ConnectionId {
-        self.next += 1;
+        self.next = self.next.wrapping_add(1);
         ConnectionId(self.next)
     }
 

@@ -18,7 +18,8 @@ pub enum State {
     Completed,
     /// Nothing was heard on the chosen path for a while; it may come back.
     Disconnected,
-    /// There is no path, or consent has ended. Only [`Agent::restart`](crate::Agent::restart) helps.
+    /// There is no path, or consent has ended. Only [`Agent::restart`](crate::Agent::restart) helps. Data may still pass on a pair
+    /// that was never named, as long as its consent lasts.
     Failed,
     /// The application closed the agent.
     Closed,

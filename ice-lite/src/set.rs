@@ -122,9 +122,14 @@ pub struct AgentSet {
     stats: SetStats,
 }
 
+/// What is known of a remote address of an agent. The better comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+pub(crate) enum Standing {
+    /// A check that went there was answered.
     Proven,
+    /// An answer came from there. Whoever knows the password can write any source, another client's too.
+    Answers,
+    /// Nothing yet.
     Asked,
 }
 
@@ -136,14 +141,6 @@ struct Entry {
     ufrags: Vec<u64>,
     remotes: Vec<(SocketAddr, Standing)>,
     timer: Option<Instant>,
-}
-
-/// The addresses of an agent's pairs. One may come twice.
-fn standings(agent: &Agent) -> impl Iterator<Item = (SocketAddr, Standing)> {
-    agent.remotes().map(|(remote, proven)| match proven {
-        true => (remote, Standing::Proven),
-        false => (remote, Standing::Asked),
-    })
 }
 
 /// FNV-1a. No remote chooses the fragments that are in the table, so it need not withstand one.
@@ -368,10 +365,12 @@ impl AgentSet {
     /// The latest agent whose peer has proven to be there: a client that comes again has a new session.
     fn proven_at(&self, from: SocketAddr) -> Option<AgentId> {
         let from = plain(from);
-        let first = (from, Standing::Proven, AgentId(0));
-        let last = (from, Standing::Proven, AgentId(u64::MAX));
-        let mut range = self.by_remote.range(first..=last);
-        range.next_back().map(|&(_, _, id)| id)
+        let mut standings = [Standing::Proven, Standing::Answers].into_iter();
+        standings.find_map(|standing| {
+            let all = (from, standing, AgentId(0))..=(from, standing, AgentId(u64::MAX));
+            let mut range = self.by_remote.range(all);
+            range.next_back().map(|&(_, _, id)| id)
+        })
     }
 
     /// An agent has changed: what leads to it is brought up to date, and it is asked for datagrams and events.
@@ -398,13 +397,13 @@ impl AgentSet {
             self.by_ufrag.extend(all.map(|&ufrag| (ufrag, id)));
             entry.ufrags_version = version;
         }
-        if standings(&entry.agent).eq(entry.remotes.iter().copied()) {
+        if entry.agent.remotes().eq(entry.remotes.iter().copied()) {
             return;
         }
         for (remote, standing) in entry.remotes.drain(..) {
             self.by_remote.remove(&(remote, standing, id));
         }
-        entry.remotes.extend(standings(&entry.agent));
+        entry.remotes.extend(entry.agent.remotes());
         for &(remote, standing) in &entry.remotes {
             self.by_remote.insert((remote, standing, id));
         }

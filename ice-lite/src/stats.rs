@@ -42,7 +42,8 @@ pub struct PairStats {
     pub responses_received: u64,
     /// Answers sent.
     pub responses_sent: u64,
-    /// Bytes of data sent through [`Agent::send`](crate::Agent::send).
+    /// Bytes of data sent through [`Agent::send`](crate::Agent::send) and
+    /// [`Agent::send_framed`](crate::Agent::send_framed).
     pub bytes_sent: u64,
     /// Bytes of data received.
     pub bytes_received: u64,
@@ -125,9 +126,9 @@ reasons! {
     RoleConflict,
     /// A response belongs to no check of ours.
     UnknownTransaction,
-    /// A response came to another local address than the request left from or, with
-    /// [`Profile::Strict`](crate::Profile::Strict) or to a consent check, from elsewhere than that went to. The pair of a check has
-    /// failed.
+    /// A response to a check came to another local address than the request left from or, with
+    /// [`Profile::Strict`](crate::Profile::Strict), from elsewhere than that went to: the pair has failed unless it is in use. Or one
+    /// to a consent check, from where no answer to a check came.
     WrongAddress,
     /// A response says that it saw us at an address that cannot be.
     BadAddress,

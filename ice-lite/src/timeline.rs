@@ -71,14 +71,8 @@ whys! {
     NoConnection "no connection",
     /// Its connection was closed.
     ConnectionClosed "the connection was closed",
-    /// The peer opened another one between the same candidates.
-    PeersConnectionUsed "the peer's connection is used",
-    /// Another peer's connection took its place.
-    MadeRoom "it made room for another",
-    /// Its connection was not opened, or not checked, for [`Timing::connect`](crate::Timing::connect).
+    /// Its connection was not opened for [`Timing::connect`](crate::Timing::connect).
     LateConnection "no connection in time",
-    /// The local address was removed.
-    AddressGone "the local address is gone",
 }
 
 impl fmt::Display for Why {
@@ -147,7 +141,7 @@ impl fmt::Display for Entry {
 
 /// The last entries of an agent, oldest first; [`Display`](fmt::Display) gives a line for each.
 ///
-/// It holds addresses, so it is for the user to give away. An entry takes 4 to 60 bytes, mostly some 10.
+/// It holds addresses, so it is for the user to give away. An entry takes 2 to 62 bytes, mostly some 10.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     entries: VecDeque<u8>,

@@ -337,7 +337,8 @@ impl Agent {
         let (interval, expiry) = (timing.consent_interval, timing.consent_expiry);
         let consent = Consent::new(now, interval, expiry, &mut self.rng);
         if let Some(pair) = self.pair_mut(key) {
-            pair.consent.get_or_insert_with(|| Box::new(consent));
+            // That of before it failed may have expired.
+            pair.consent = Some(Box::new(consent));
         }
     }
 
@@ -388,10 +389,12 @@ impl Agent {
         let started = self.started?;
         if self.config.implementation == Implementation::Lite
             || !matches!(self.state, State::Checking | State::Connected)
-            || self
-                .pairs
-                .iter()
-                .any(|pair| pair.state != PairState::Failed && !pair.is_asymmetric())
+            || self.pairs.iter().any(|pair| {
+                // What may not be checked any more cannot be waited for.
+                let idle = matches!(pair.state, PairState::Waiting | PairState::Frozen)
+                    && self.is_capped(pair);
+                pair.state != PairState::Failed && !pair.is_asymmetric() && !idle
+            })
         {
             return None;
         }

@@ -35,6 +35,10 @@ impl Agent {
         pair.counts.on_heard(now);
         pair.last_heard = now;
         if message.class() == Class::Success {
+            if pair.valid.is_some() && pair.carries(arrival.via, plain(arrival.from)) {
+                // It works both ways after all: somebody may have copied an answer that came from elsewhere.
+                pair.moved = None;
+            }
             let consent = pair.consent.as_mut();
             let rtt = consent
                 .and_then(|consent| consent.on_answer(now, message.transaction_id(), expiry));
@@ -170,6 +174,7 @@ impl Agent {
             .filter(|&index| self.expires_at(index).is_some_and(|at| at <= now))
             .map(|index| self.pairs[index].key);
         let expired: Vec<PairKey> = expired.collect();
+        let mut ended = !expired.is_empty();
         for key in expired {
             self.expire(key);
         }
@@ -179,9 +184,14 @@ impl Agent {
             .is_some_and(|previous| previous.until.is_some_and(|until| until <= now))
         {
             self.previous = None;
+            ended = true;
         }
         if self.previous_expires_at().is_some_and(|at| at <= now) {
             self.lose_previous();
+            ended = true;
+        }
+        if ended {
+            self.sweep_connections();
         }
         if self.selected.is_some() {
             let silent = self.silent_at().is_some_and(|at| at <= now);

@@ -22,10 +22,11 @@ use crate::config::{ConfigError, Settings};
 use crate::connection::{Arrival, Connections, Link};
 use crate::pacer::Bucket;
 use crate::pair::Pair;
+use crate::set::Standing;
 use crate::timeline::Entry;
 use crate::{
     Config, Credentials, Description, DropReason, Event, Implementation, Options, Pacer, PairKey,
-    Role, State, Stats, Timeline,
+    Role, State, Stats, TcpAction, Timeline,
 };
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -261,16 +262,19 @@ impl Agent {
         (self.generation, self.previous.is_some())
     }
 
-    /// The remote addresses of all pairs that datagrams may come from, those of answers too, and whether the peer has proven
-    /// to be there.
-    pub(crate) fn remotes(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
-        let previous = self.previous.iter();
-        let previous = previous.flat_map(|old| old.sources().map(|source| (source, true)));
+    /// The remote addresses of all pairs that datagrams may come from, those of answers too, and what is known of them.
+    pub(crate) fn remotes(&self) -> impl Iterator<Item = (SocketAddr, Standing)> {
+        let previous = self.previous.iter().flat_map(|old| old.sources());
         let pairs = self.pairs.iter().filter(|pair| pair.link == Link::Udp);
         let pairs = pairs.flat_map(|pair| {
             let source = pair.answers_from().filter(|_| pair.valid.is_some());
-            let to = (plain(pair.to), pair.valid.is_some());
-            [to].into_iter().chain(source.map(|source| (source, true)))
+            let standing = match pair.valid {
+                Some(_) => Standing::Proven,
+                None => Standing::Asked,
+            };
+            let to = (plain(pair.to), standing);
+            let source = source.map(|source| (source, Standing::Answers));
+            [to].into_iter().chain(source)
         });
         pairs.chain(previous)
     }
@@ -365,7 +369,10 @@ impl Agent {
 
     fn tell(&mut self, event: Event) {
         if self.events.len() >= self.config.limits().events {
-            self.events.pop_front();
+            // A lost Close would be a connection that nobody closes.
+            let may_go = |event: &Event| !matches!(event, Event::Tcp(TcpAction::Close { .. }));
+            let oldest = self.events.iter().position(may_go).unwrap_or(0);
+            self.events.remove(oldest);
             self.stats.events_dropped += 1;
         }
         self.events.push_back(event);

@@ -283,7 +283,7 @@ impl Agent {
     }
 
     /// Whether the remote address has had its share of checks without an answer, or no connection is to be had.
-    fn is_capped(&self, pair: &Pair) -> bool {
+    pub(super) fn is_capped(&self, pair: &Pair) -> bool {
         (pair.link == Link::Tcp(None) && self.is_crowded())
             || self.unanswered(pair.to.ip()) >= self.config.limits().unanswered_per_ip
     }

@@ -5,6 +5,7 @@ use crate::check::TransactionId;
 use crate::connection::Arrival;
 use crate::consent::Consent;
 use crate::pacer::Bucket;
+use crate::set::Standing;
 use crate::{
     Candidate, CandidateAddress, CandidateKind, ConnectionId, Credentials, Foundation, Options,
     Path, Role, Transport,
@@ -194,10 +195,11 @@ impl Previous {
         self.path.connection == via && (via.is_some() || known)
     }
 
-    /// All addresses from which the peer's datagrams come.
-    pub(super) fn sources(&self) -> impl Iterator<Item = SocketAddr> {
-        let to = [plain(self.path.remote)].into_iter();
-        let sources = to.chain(self.answers_from);
+    /// All addresses from which the peer's datagrams come, and what is known of them.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (SocketAddr, Standing)> {
+        let to = [(plain(self.path.remote), Standing::Proven)].into_iter();
+        let answers = self.answers_from.map(|from| (from, Standing::Answers));
+        let sources = to.chain(answers);
         sources.filter(|_| self.path.connection.is_none())
     }
 }

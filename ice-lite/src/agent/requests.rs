@@ -235,6 +235,7 @@ impl Agent {
         let nominated = (names && self.role == Role::Controlled)
             .then(|| (request.id, value.unwrap_or_default()));
         if self.remote.is_none() {
+            self.spare_connection(request.arrival.via);
             self.remember_early(request, priority, nominated);
             return Handled::Consumed;
         }

@@ -83,6 +83,7 @@ impl Agent {
         let (via, from) = (arrival.via, plain(arrival.from));
         let lenient = self.config.profile != Profile::Strict && via.is_none();
         let checked = self.is_checked_from(from);
+        let in_use = self.selected == Some(key);
         let Some(pair) = self.pair_mut(key) else {
             return self.refuse(DropReason::UnknownTransaction);
         };
@@ -110,7 +111,10 @@ impl Agent {
             from,
             checked,
         };
-        pair.moved = (!mirrored || !counts).then(|| Box::new(moved));
+        // One that does not count says nothing of a path in use.
+        if counts || !in_use {
+            pair.moved = (!mirrored || !counts).then(|| Box::new(moved));
+        }
         if !counts {
             self.fail_pair(key, Why::AnswerFromElsewhere);
             return self.refuse(DropReason::WrongAddress);

@@ -185,6 +185,7 @@ impl Agent {
         self.generation += 1;
         self.note(Entry::Restart(self.generation));
         self.enter(State::New);
+        self.sweep_connections();
         Ok(self.description())
     }
 

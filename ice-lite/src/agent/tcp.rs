@@ -18,7 +18,7 @@ use proto_core::{Handled, Instant};
 impl Agent {
     /// A peer has connected from `from` to the listener of the passive or simultaneous-open candidate at `local`.
     ///
-    /// Nothing is sent on the connection before the peer has checked it. One on which it does not do so for
+    /// Only answers are sent on the connection before the peer has checked it. One on which it does not do so for
     /// [`Timing::connect`](crate::Timing::connect) is closed, or earlier if it has to make room for another.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Agent {
         if self.connections().count(true) >= self.config.limits().connections {
             self.stats.connections_refused += 1;
             let victim = self.connections().expendable();
-            self.drop_connection(victim.ok_or(AcceptError::TooMany)?, Why::MadeRoom);
+            self.drop_connection(victim.ok_or(AcceptError::TooMany)?);
         }
         let until = Some(self.now + self.config.timing().connect);
         let connections = self.connections();
@@ -244,7 +244,7 @@ impl Agent {
             pair.link = Link::Tcp(Some(connection));
         }
         if let Some(spare) = spare {
-            self.drop_connection(spare, Why::PeersConnectionUsed);
+            self.drop_connection(spare);
         }
         Some(key)
     }
@@ -264,9 +264,9 @@ impl Agent {
     }
 
     /// Closes a connection, and ends what used it.
-    fn drop_connection(&mut self, connection: ConnectionId, why: Why) {
+    fn drop_connection(&mut self, connection: ConnectionId) {
         self.tell(Event::Tcp(TcpAction::Close { connection }));
-        self.end_connection(connection, why);
+        self.end_connection(connection, Why::LateConnection);
     }
 
     /// Forgets a connection, and ends what used it.
@@ -286,8 +286,21 @@ impl Agent {
         if previous.is_some_and(|previous| previous.path.connection == Some(connection)) {
             self.lose_previous();
         }
+        if let Some(rare) = &mut self.rare {
+            rare.early
+                .retain(|early| early.arrival.via != Some(connection));
+        }
         let list = &mut self.connections().list;
         list.retain(|known| known.id != connection);
+    }
+
+    /// Who has checked a connection knows our password: signalling may take longer than a stranger gets.
+    pub(super) fn spare_connection(&mut self, via: Option<ConnectionId>) {
+        let until = Some(self.now + self.config.timing().connect);
+        let known = via.and_then(|id| self.tcp.as_mut()?.get_mut(id));
+        if let Some(known) = known {
+            known.until = until;
+        }
     }
 
     /// Closes the connections that nothing uses, and those that took too long.
@@ -306,7 +319,7 @@ impl Agent {
         });
         let idle: Vec<ConnectionId> = idle.map(|connection| connection.id).collect();
         for id in idle {
-            self.drop_connection(id, Why::LateConnection);
+            self.drop_connection(id);
         }
     }
 
@@ -329,7 +342,7 @@ impl Agent {
             .map(|connection| connection.id)
             .collect();
         for id in gone {
-            self.drop_connection(id, Why::AddressGone);
+            self.drop_connection(id);
         }
     }
 

@@ -325,25 +325,23 @@ fn ten_thousand_lite_sessions_share_one_socket() {
     assert_eq!(done.count(), 10_000);
 }
 
-// req: I-75
-#[test]
-fn what_comes_from_another_port_of_a_peer_finds_the_agent_that_asked() {
-    let now = Instant::from_millis(1);
+/// A check that an agent of a set has sent to a peer of these.
+type Asked = (AgentId, SocketAddr, Vec<u8>);
+
+/// Two full agents of a set and their peers behind one box, and the first check of each.
+fn behind_one_box(now: Instant) -> (AgentSet, [(SocketAddr, Agent); 2], Vec<Asked>) {
     let mut set = AgentSet::new(SetConfig::default());
-    let ids = [0, 1].map(|number| {
+    let peers = [0, 1].map(|number| {
         let mut agent = Agent::new(Config::new(seed(number, 1), Role::Controlling)).expect("good");
         agent
             .add_local(now, LocalCandidate::host(server()))
             .expect("a candidate");
-        set.insert(now, agent).expect("room")
-    });
-    // Two peers behind one box, whose port for this server is not the one that they told.
-    let mut peers = [0, 1].map(|number| {
+        let id = set.insert(now, agent).expect("room");
         let told = SocketAddr::from(([203, 0, 113, 1], 5000 + number));
         let mut peer = Agent::new(Config::new(seed(number, 2), Role::Controlled)).expect("good");
         peer.add_local(now, LocalCandidate::host(told))
             .expect("a candidate");
-        let (id, description) = (ids[usize::from(number)], peer.description());
+        let description = peer.description();
         let answer = set.with(id, |agent| {
             agent.set_remote(now, &description).expect("a description");
             agent.description()
@@ -359,19 +357,53 @@ fn what_comes_from_another_port_of_a_peer_finds_the_agent_that_asked() {
         asked.push((id, transmit.destination, buffer[transmit.bytes].to_vec()));
     }
     assert_eq!(asked.len(), 2);
+    (set, peers, asked)
+}
+
+/// What a peer answers to a check.
+fn answer_of(peer: &mut Agent, now: Instant, told: SocketAddr, check: &[u8]) -> Vec<u8> {
+    let handled = peer.handle_datagram(now, told, server(), check);
+    assert!(handled.is_consumed());
+    let mut buffer = [0; AgentSet::BUFFER];
+    let answer = peer.poll_transmit(now, &mut buffer).expect("an answer");
+    buffer[answer.bytes].to_vec()
+}
+
+// req: I-75
+#[test]
+fn what_comes_from_another_port_of_a_peer_finds_the_agent_that_asked() {
+    let now = Instant::from_millis(1);
+    let (mut set, mut peers, asked) = behind_one_box(now);
     for (id, to, check) in asked {
         let (told, peer) = peers.iter_mut().find(|(told, _)| *told == to).expect("one");
-        assert!(
-            peer.handle_datagram(now, *told, server(), &check)
-                .is_consumed()
-        );
-        let answer = peer.poll_transmit(now, &mut buffer).expect("an answer");
+        let answer = answer_of(peer, now, *told, &check);
+        // The box's port for this server is not the one that was told.
         let from = SocketAddr::new(told.ip(), told.port() + 1000);
         let before = set.handle_datagram(now, server(), from, b"data");
         assert_eq!(before.0, None);
-        let (found, handled) = set.handle_datagram(now, server(), from, &buffer[answer.bytes]);
+        let (found, handled) = set.handle_datagram(now, server(), from, &answer);
         assert_eq!((found, handled), (Some(id), Handled::Consumed));
         let (found, handled) = set.handle_datagram(now, server(), from, b"data");
         assert!(found == Some(id) && matches!(handled, Handled::Inner { .. }));
     }
+}
+
+// req: I-75, HG-5
+#[test]
+fn who_answers_from_the_address_of_another_does_not_get_its_data() {
+    let now = Instant::from_millis(1);
+    let (mut set, mut peers, asked) = behind_one_box(now);
+    let victim = peers[0].0;
+    let mut owner = None;
+    for (id, to, check) in asked {
+        let (told, peer) = peers.iter_mut().find(|(told, _)| *told == to).expect("one");
+        if *told == victim {
+            owner = Some(id);
+        }
+        let answer = answer_of(peer, now, *told, &check);
+        let (found, handled) = set.handle_datagram(now, server(), victim, &answer);
+        assert_eq!((found, handled), (Some(id), Handled::Consumed));
+    }
+    let (found, handled) = set.handle_datagram(now, server(), victim, b"data");
+    assert!(found == owner && matches!(handled, Handled::Inner { .. }));
 }
