@@ -62,7 +62,7 @@ JSON lines of `connect` and `host`
     spawn_limit, held_too_much, peer_limit, left_server, auth_refused, auth_timeout, auth_too_large, auth_ended, unresolved;
     dtls_refused, dtls_untrusted, dtls_wrong_name, dtls_expired, dtls_not_yet_valid, dtls_bad_certificate,
     dtls_unsupported_certificate, dtls_nothing_in_common, dtls_timeout, dtls_failed;
-    at the own end of a session: quit, interrupted, time.
+    at the own end of a session: quit, interrupted, terminated, time.
   Values: null, booleans, integers, floats (always with a point or an exponent), strings, arrays, and
     dictionaries with string keys are JSON. Every other value is an object with the one key gd and the
     text of Godot's var_to_str: {\"gd\":\"Vector3(1, 2, 3)\"}, {\"gd\":\"&\\\"name\\\"\"}, {\"gd\":\"nan\"}.";

@@ -171,16 +171,17 @@ pub(crate) async fn run(
         }
         Ok::<_, io::Error>(())
     };
-    let reason = tokio::select! {
-        result = telling => {
-            result?;
-            return Ok(ExitCode::FAILURE);
-        }
-        () = limit => "time",
-        reason = stop_signal() => reason?,
+    let ended = tokio::select! {
+        result = telling => result.map(|()| None),
+        () = limit => Ok(Some("time")),
+        reason = stop_signal() => reason.map(Some),
     };
     let was_open = driver.external().is_some();
+    // Also when nobody reads any more: the port is not left open.
     driver.stop().await;
+    let Some(reason) = ended? else {
+        return Ok(ExitCode::FAILURE);
+    };
     if json {
         Line::new("stopped").with("reason", reason).write()?;
     }
@@ -213,9 +214,11 @@ impl Beside {
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             loop {
+                // In this order, so that nothing is told after the end of the game.
                 let event = tokio::select! {
-                    event = driver.next_event() => event,
+                    biased;
                     _ = &mut stopped => break,
+                    event = driver.next_event() => event,
                 };
                 let Some(event) = event else {
                     return;

@@ -246,7 +246,8 @@ pub struct Limits {
     pub spawned_nodes: usize,
     /// Numbers of nodes that one peer spawned here, and of synchronizers in them, that are remembered when they are gone,
     /// so that what is on its way counts as [`DropReason::FreedNode`](crate::DropReason::FreedNode) and not as
-    /// [`DropReason::UnknownId`](crate::DropReason::UnknownId); the oldest are forgotten. Hardened: 1024.
+    /// [`DropReason::UnknownId`](crate::DropReason::UnknownId); those with the lowest numbers are forgotten first, since a peer
+    /// counts up. Hardened: 1024.
     pub freed_numbers: usize,
     /// What packets of one peer may cost that wait for the application to answer a custom spawn; beyond, it is
     /// disconnected. Hardened: 1 MiB.

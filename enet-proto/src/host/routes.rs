@@ -55,7 +55,8 @@ impl Entry {
 /// thousands of clients each would look into some kilobytes of its own, which are in no cache.
 #[derive(Debug)]
 pub(super) struct Routes {
-    /// A number that is not free, with its entry; also in the table, once there is one.
+    /// A number with its entry; while that is free, the next number that is set takes this place. Also in the table, once
+    /// there is one.
     near: (u16, Entry),
     ids: PeerIds,
     /// Empty until two numbers are in use.

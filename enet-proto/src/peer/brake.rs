@@ -13,15 +13,15 @@ const BLOCK: u32 = 128;
 /// So many lost attempts of a block say that more is sent than passes: a third. Losses of a tenth in both directions, of
 /// packets and of acknowledgements, are a fifth.
 const MANY: u32 = 42;
-/// Blocks for which a loss that does not depend on what is sent is borne.
+/// The window is not cut again until this block after one that showed a loss that does not depend on what is sent.
 const TRUCE: u32 = 64;
 
 /// What share of the window is used.
 ///
 /// A link with a short queue drops what is beyond it, and its round trips hardly lengthen, so ENet's throttle sees nothing,
 /// and what was overtaken is sent again at once, to be dropped again. When a third is lost, the window is cut to half of what
-/// arrived, and wins the rest back slowly. If as much is lost after that, the loss is the network's own, and the
-/// window is whole again.
+/// arrived, and wins the rest back slowly. If more than half as many are lost after that, the loss is the network's own, and
+/// the window is whole again.
 #[derive(Debug)]
 pub(crate) struct Brake {
     /// In 64ths.

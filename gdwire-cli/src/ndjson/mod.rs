@@ -10,6 +10,7 @@ pub(crate) mod value;
 use crate::endpoint::{Endpoint, Machine};
 use crate::options::{Hex, SessionOptions, to_hex};
 use crate::scene::Stage;
+use crate::serve::stop_signal;
 use alloc::collections::BTreeMap;
 use command::{Command, CommandError};
 use core::time::Duration;
@@ -46,7 +47,7 @@ struct Session<E> {
 
 /// Why a session ended.
 enum End {
-    /// `quit`, Ctrl-C or `--for`.
+    /// `quit`, Ctrl-C, SIGTERM or `--for`.
     Wanted(&'static str),
     /// It is over by itself.
     Over(DisconnectReason),
@@ -94,7 +95,7 @@ impl<E: Endpoint> Session<E> {
         let end = options.duration.map(|duration| Instant::now() + duration);
         let mut ticks = options.stats.map(interval);
         let mut reports = options.report.map(interval);
-        let mut interrupt = core::pin::pin!(tokio::signal::ctrl_c());
+        let mut interrupt = core::pin::pin!(stop_signal());
         loop {
             tokio::select! {
                 event = self.endpoint.next_event() => match event? {
@@ -112,10 +113,7 @@ impl<E: Endpoint> Session<E> {
                 () = tick(&mut ticks) => event::stats(self.endpoint.stats().into_iter()).write()?,
                 () = tick(&mut reports) => self.report().write()?,
                 () = until(end) => return Ok(End::Wanted("time")),
-                result = &mut interrupt => {
-                    result?;
-                    return Ok(End::Wanted("interrupted"));
-                }
+                reason = &mut interrupt => return Ok(End::Wanted(reason?)),
             }
         }
     }

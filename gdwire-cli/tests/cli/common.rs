@@ -102,8 +102,19 @@ impl Gdwire {
     /// Sends Ctrl-C.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// Ends it as a supervisor does.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
         let status = Command::new("kill")
-            .args(["-INT", &self.child.id().to_string()])
+            .args([name, &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(status.success());

@@ -53,6 +53,13 @@ fn gateway(answer: Answer) -> (String, Receiver<PcpRequest>) {
     (address, requests)
 }
 
+/// Whether the removal of the mapping of `port` is among the requests. A request is repeated after 250 ms, so on a busy machine
+/// copies of others come before it.
+fn gives_back(requests: &Receiver<PcpRequest>, port: u16) -> bool {
+    let mut all = core::iter::from_fn(|| requests.recv_timeout(PATIENCE).ok());
+    all.any(|it| (it.internal_port, it.lifetime_seconds) == (port, 0))
+}
+
 #[test]
 fn nat_map_tells_the_outer_address_renews_it_and_gives_it_back_on_ctrl_c() {
     let (gateway, requests) = gateway(Answer::Grants("203.0.113.5", 30));
@@ -67,6 +74,8 @@ fn nat_map_tells_the_outer_address_renews_it_and_gives_it_back_on_ctrl_c() {
     );
     let wished = |request: PcpRequest| (request.internal_port, request.lifetime_seconds);
     assert_eq!(requests.recv_timeout(PATIENCE).map(wished), Ok((9000, 40)));
+    // Copies of the first request come within 2 s, each at most a second after the one before; half of the lease is 15 s.
+    while requests.recv_timeout(Duration::from_secs(5)).is_ok() {}
     let renewed = requests.recv_timeout(PATIENCE).map(wished);
     assert_eq!(renewed, Ok((9000, 40)), "renewed at half of the lease");
     #[cfg(unix)]
@@ -75,15 +84,14 @@ fn nat_map_tells_the_outer_address_renews_it_and_gives_it_back_on_ctrl_c() {
         let (code, rest) = command.end();
         assert_eq!(code, Some(0), "{rest:?}");
         assert_eq!(rest.last().unwrap()["reason"], "interrupted");
-        let last = requests.recv_timeout(PATIENCE).map(wished);
-        assert_eq!(last, Ok((9000, 0)), "given back");
+        assert!(gives_back(&requests, 9000));
     }
 }
 
 #[test]
 fn nat_map_says_in_words_what_it_got() {
     let (gateway, _requests) = gateway(Answer::Grants("192.168.7.1", 7200));
-    let arguments = ["nat", "--map", "9001", "--gateway", &gateway, "--for", "2"];
+    let arguments = ["nat", "--map", "9001", "--gateway", &gateway, "--for", "5"];
     let (code, output, error) = run(&arguments);
     assert_eq!(code, Some(0), "{output}{error}");
     let mut lines = output.lines();
@@ -158,8 +166,26 @@ fn host_map_tells_where_friends_join_and_gives_the_port_back_at_the_end() {
         requests.recv_timeout(PATIENCE).map(wished),
         Ok((port, 7200))
     );
-    assert_eq!(requests.recv_timeout(PATIENCE).map(wished), Ok((port, 0)));
+    assert!(gives_back(&requests, port));
     drop(client);
+}
+
+#[cfg(unix)]
+#[test]
+fn host_map_gives_the_port_back_when_a_supervisor_ends_the_game() {
+    let (gateway, requests) = gateway(Answer::Grants("203.0.113.5", 7200));
+    let (host, url) = Gdwire::host(&["--map", "--gateway", &gateway]);
+    let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
+    host.expect("mapped");
+    host.terminate();
+    let (code, rest) = host.end();
+    assert_eq!(code, Some(0), "{rest:?}");
+    let last = rest.last().unwrap();
+    assert_eq!(
+        (&last["event"], &last["reason"]),
+        (&"disconnected".into(), &"terminated".into())
+    );
+    assert!(gives_back(&requests, port));
 }
 
 #[test]

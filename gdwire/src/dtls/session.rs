@@ -220,14 +220,14 @@ impl Session {
             }
             Err(failure) => {
                 self.finish();
-                let failure = self.explain(failure);
+                // Before it is explained: what the other side has said itself is not told back to it.
                 if let Some(Alert(alert)) = failure.alert()
                     && !self.is_open
                 {
                     self.outbox.clear();
                     self.outbox.push_back(hello::alert(alert));
                 }
-                Outcome::Ended(failure)
+                Outcome::Ended(self.explain(failure))
             }
         }
     }

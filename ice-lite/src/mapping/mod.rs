@@ -191,13 +191,18 @@ impl PortMapper {
         Some(LocalCandidate::mapped(external, self.config.internal))
     }
 
-    /// Removes the mapping: one more request, which is not waited for.
+    /// Removes the mapping, or the one that was asked for last: one more request, which is not waited for.
     pub fn stop(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.stopping = true;
         self.step = match self.mapped.take() {
             Some((_, MappedBy::NatPmp)) => Step::NatPmpMap(Ipv4Addr::UNSPECIFIED),
             Some(_) => Step::Pcp,
+            // A request is on its way: the gateway may have granted it already.
+            None if self.step == Step::Pcp && self.sends > 0 => Step::Pcp,
+            None if matches!(self.step, Step::NatPmpMap(_)) && self.sends > 0 => {
+                Step::NatPmpMap(Ipv4Addr::UNSPECIFIED)
+            }
             None => Step::Over,
         };
         self.sends = 0;

@@ -425,6 +425,56 @@ fn the_end_removes_the_mapping_with_one_request() {
     }
 }
 
+#[test]
+fn a_mapping_that_was_asked_for_and_not_yet_granted_is_removed_too() {
+    let mut buffer = [0; PortMapper::BUFFER];
+    let now = Instant::ZERO;
+    let mut mapper = mapper();
+    let _ = mapper.poll_transmit(now, &mut buffer).expect("a request");
+    mapper.stop(now);
+    let transmit = mapper.poll_transmit(now, &mut buffer).expect("the removal");
+    let removal = PcpRequest::read(&buffer[transmit.bytes]).expect("PCP");
+    assert_eq!(removal.lifetime_seconds, 0);
+    assert_eq!(mapper.poll_timeout(), None);
+
+    let older = Gateway { pcp: false, ..BOTH };
+    let mut mapper = self::mapper();
+    let gateway = mapper.config.gateway;
+    for _ in 0..2 {
+        let request = mapper.poll_transmit(now, &mut buffer).expect("a request");
+        let answer = older.answer(&buffer[request.bytes]).expect("an answer");
+        assert!(mapper.handle_datagram(now, gateway, &answer).is_consumed());
+    }
+    let _ = mapper.poll_transmit(now, &mut buffer).expect("the mapping");
+    mapper.stop(now);
+    let transmit = mapper.poll_transmit(now, &mut buffer).expect("the removal");
+    let removal = NatPmpRequest::Map {
+        internal_port: 4000,
+        suggested_port: 0,
+        lifetime_seconds: 0,
+    };
+    assert_eq!(NatPmpRequest::read(&buffer[transmit.bytes]), Ok(removal));
+    assert_eq!(mapper.poll_timeout(), None);
+}
+
+#[test]
+fn a_mapper_that_never_asked_or_failed_has_nothing_to_remove() {
+    let mut buffer = [0; PortMapper::BUFFER];
+    let mut fresh = mapper();
+    let refusing = Gateway {
+        refuses: true,
+        ..BOTH
+    };
+    let mut failed = mapper();
+    run(&mut failed, 20 * SECOND, refusing);
+    for mapper in [&mut fresh, &mut failed] {
+        let now = mapper.now;
+        mapper.stop(now);
+        assert!(mapper.poll_transmit(now, &mut buffer).is_none());
+        assert_eq!(mapper.poll_timeout(), None);
+    }
+}
+
 // req: HG-14
 #[test]
 fn settings_that_make_no_sense_are_refused() {
