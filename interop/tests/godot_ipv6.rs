@@ -1,5 +1,6 @@
 //! The engine's own IPv6, in builds that have it: both roles, both families in one game, DTLS over it.
 
+use gdwire::ClientConfig;
 use gdwire::drive::{date, seed};
 use gdwire::dtls::{DtlsClient, DtlsServer, Identity};
 use interop::dtls::Vault;
@@ -20,6 +21,17 @@ macro_rules! engine_with {
 
 const SIX: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 const ALL: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// A client of ours in the game of an engine that it reaches over IPv6, and its number.
+fn joined(engine: Engine, config: ClientConfig) -> (Stage, i32) {
+    let own = config.session.id.value();
+    let mut stage = Stage::joining_at((SIX, engine.port()).into(), config, calls_node());
+    stage.engines.push(engine);
+    stage.until("we are in the game", |stage| {
+        stage.has_peer(1) && stage.engines[0].has_of("peer_connected", own)
+    });
+    (stage, own)
+}
 
 /// Where our server sees a peer.
 fn seen_at(stage: &mut Stage, peer: i32) -> Option<IpAddr> {
@@ -74,13 +86,7 @@ fn our_client_plays_on_the_engine_over_ipv6() {
     // Its socket for one address, and for all of both families.
     for bind in ["--bind=::1", "--bind=*"] {
         let engine = Engine::server_in(&program, &[bind]);
-        let config = client_config();
-        let own = config.session.id.value();
-        let mut stage = Stage::joining_at((SIX, engine.port()).into(), config, calls_node());
-        stage.engines.push(engine);
-        stage.until("we are in the game", |stage| {
-            stage.has_peer(1) && stage.engines[0].has_of("peer_connected", own)
-        });
+        let (mut stage, own) = joined(engine, client_config());
         exchange(&mut stage, (own, 1));
         assert_eq!(stage.engines[0].noise(), "");
     }
@@ -132,11 +138,6 @@ fn dtls_works_over_ipv6_in_both_roles() {
     let mut config = client_config();
     let trusting = DtlsClient::new(&identity.certificate_pem(), "::1", date());
     config.dtls = Some(trusting.unwrap());
-    let own = config.session.id.value();
-    let mut stage = Stage::joining_at((SIX, engine.port()).into(), config, calls_node());
-    stage.engines.push(engine);
-    stage.until("we are in the game", |stage| {
-        stage.has_peer(1) && stage.engines[0].has_of("peer_connected", own)
-    });
+    let (mut stage, own) = joined(engine, config);
     exchange(&mut stage, (own, 1));
 }

@@ -36,6 +36,16 @@ fn declare(net: &mut Net, id: i32, unit: &Scene) {
         .unwrap();
 }
 
+/// A server alone, which sends whenever it is asked to.
+fn world(unit: &Scene) -> Net {
+    let mut net = Net::new();
+    let mut server = Config::server();
+    server.frame_interval = None;
+    net.add(server);
+    declare(&mut net, 1, unit);
+    net
+}
+
 /// What happens in a room that this many clients join in one frame, as the server counts it: at the end of the joins, of
 /// frames in which all changes, and of visibility that goes and comes back.
 fn played(clients: i32, budget: Option<Budget>) -> Vec<Stats> {
@@ -133,11 +143,7 @@ fn a_budget_does_not_encode_for_each_peer_either() {
 #[test]
 fn a_spawn_that_peers_share_has_the_values_of_the_moment() {
     let unit = unit();
-    let mut net = Net::new();
-    let mut server = Config::server();
-    server.frame_interval = None;
-    net.add(server);
-    declare(&mut net, 1, &unit);
+    let mut net = world(&unit);
     let spawner = net.at(1).node("Spawner").unwrap();
     let node = net
         .at(1)
@@ -190,11 +196,7 @@ fn a_spawn_that_peers_share_is_of_the_nodes_that_are_there_now() {
         .node(NodeConfig::new("More").synchronizer(more(0)))
         .build()
         .unwrap();
-    let mut net = Net::new();
-    let mut server = Config::server();
-    server.frame_interval = None;
-    net.add(server);
-    declare(&mut net, 1, &unit);
+    let mut net = world(&unit);
     let spawner = net.at(1).node("Spawner").unwrap();
     let spawn = |name: &str| SpawnConfig::scene(0, name);
     let node = net.at(1).spawn(spawner, spawn("U")).unwrap();
@@ -223,11 +225,7 @@ fn a_node_without_state_spawned_in_the_place_of_another_goes_out_under_its_own_n
         .node(NodeConfig::new("."))
         .build()
         .unwrap();
-    let mut net = Net::new();
-    let mut server = Config::server();
-    server.frame_interval = None;
-    net.add(server);
-    declare(&mut net, 1, &rock);
+    let mut net = world(&rock);
     net.add(Config::client(peer(2)));
     declare(&mut net, 2, &rock);
     net.connect(2);

@@ -7,6 +7,20 @@ fn value(session: &Session, name: &str) -> Value {
     session.property(node, name).unwrap().clone()
 }
 
+/// A client with a node that is there in both scenes, whose synchronizer the server has announced under 4.
+fn synchronized(property: PropertyConfig) -> Session {
+    let mut session = Session::new(Config::client(peer(2))).unwrap();
+    assert!(session.handle_peer_connected(NOW, peer(1)).is_accepted());
+    let sync = SynchronizerConfig::new().property(property);
+    session.add_node(NodeConfig::new("N")).unwrap();
+    session
+        .add_node(NodeConfig::new("N/S").synchronizer(sync))
+        .unwrap();
+    let announce = simplify(&session, 4, "N/S");
+    assert!(give(&mut session, 1, &announce).is_accepted());
+    session
+}
+
 #[test]
 fn very_many_unknown_entries_are_skipped() {
     let name = "sync_ten_thousand_unknown_entries";
@@ -74,16 +88,8 @@ fn values_that_are_not_finite_are_flagged_or_refused() {
     assert!(matches!(session.poll_event(), Some(Event::Sync(state)) if !state.is_finite));
     assert_eq!(session.stats().non_finite, 1);
 
-    let mut session = Session::new(Config::client(peer(2))).unwrap();
-    assert!(session.handle_peer_connected(NOW, peer(1)).is_accepted());
     let refused = PropertyConfig::new("a").non_finite(NonFinite::Refuse);
-    let sync = SynchronizerConfig::new().property(refused);
-    session.add_node(NodeConfig::new("N")).unwrap();
-    session
-        .add_node(NodeConfig::new("N/S").synchronizer(sync))
-        .unwrap();
-    let announce = simplify(&session, 4, "N/S");
-    assert!(give(&mut session, 1, &announce).is_accepted());
+    let mut session = synchronized(refused);
     let mut packet = packet;
     packet[6] = 0x80;
     assert_eq!(
@@ -94,15 +100,7 @@ fn values_that_are_not_finite_are_flagged_or_refused() {
 
 #[test]
 fn a_value_of_another_type_is_refused() {
-    let mut session = Session::new(Config::client(peer(2))).unwrap();
-    assert!(session.handle_peer_connected(NOW, peer(1)).is_accepted());
-    let sync = SynchronizerConfig::new().property(PropertyConfig::new("hp").initial(1));
-    session.add_node(NodeConfig::new("N")).unwrap();
-    session
-        .add_node(NodeConfig::new("N/S").synchronizer(sync))
-        .unwrap();
-    let announce = simplify(&session, 4, "N/S");
-    assert!(give(&mut session, 1, &announce).is_accepted());
+    let mut session = synchronized(PropertyConfig::new("hp").initial(1));
     assert_eq!(
         give(&mut session, 1, &hex("0601000400008001000000810000")),
         Verdict::Rejected(DropReason::WrongType)
